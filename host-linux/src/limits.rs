@@ -19,6 +19,10 @@ pub const RING_SLOTS_MIN: u32 = 128;
 /// The most slots of a receive ring: 65 536 · 1600 bytes = 100 MB of memory that cannot be swapped.
 pub const RING_SLOTS_MAX: u32 = 65_536;
 
+/// Slots of a transmit ring, at least: 256 · 1600 bytes = 400 KB. A slot is taken until the device has sent its frame; what finds none free is
+/// sent by a system call of its own.
+pub const TRANSMIT_SLOTS: u32 = 256;
+
 /// Receive and send memory asked for a device's socket, in bytes; the kernel doubles it for its own bookkeeping. About 200
 /// super-packets of 64 KB wait in it. The kernel grants no more than `net.core.rmem_max` and `wmem_max` without CAP_NET_ADMIN.
 pub const SOCKET_MEMORY_BYTES: i32 = 8 << 20;

@@ -17,9 +17,12 @@ use super::{
     mapping::{Geometry, Mapping, SLOT_ALIGN},
     receive::ReceiveRing,
     sys,
-    transmit::{self, Outgoing},
+    transmit::{self, Outgoing, Ways},
+    transmit_ring::TransmitRing,
 };
-use crate::limits::{RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN, SLOT_FRAME_BYTES_MAX, SOCKET_MEMORY_BYTES};
+use crate::limits::{
+    RING_SLOTS_DEFAULT, RING_SLOTS_MAX, RING_SLOTS_MIN, SLOT_FRAME_BYTES_MAX, SOCKET_MEMORY_BYTES, TRANSMIT_SLOTS,
+};
 
 /// How a device is opened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,6 +48,7 @@ pub struct PacketDevice {
     interface: Interface,
     socket: OwnedFd,
     ring: ReceiveRing,
+    transmit_ring: TransmitRing,
     options: RingOptions,
     counters: Counters,
 }
@@ -59,21 +63,27 @@ impl PacketDevice {
     /// [`DeviceError`] says why not, and what to do.
     pub fn open(name: &str, id: DeviceId, options: RingOptions) -> Result<Self, DeviceError> {
         let failed = |cause| DeviceError::new(name, cause);
-        let socket = sys::open().map_err(|error| failed(open_failure(error)))?;
+        let open = || sys::open().map_err(|error| failed(open_failure(error)));
+        let (socket, sending) = (open()?, open()?);
         let interface = Interface::find(name)?;
-        let geometry = geometry(interface.mtu_bytes, options.slots);
-        set_options(socket.as_fd(), options).map_err(failed)?;
-        let ring = |error| failed(DeviceErrorCause::RingMemory(error));
-        sys::set_packet_option(socket.as_fd(), libc::PACKET_RX_RING, &RingRequest::from(geometry)).map_err(ring)?;
-        let mapping = Mapping::new(socket.as_fd(), geometry).map_err(ring)?;
-        sys::bind(socket.as_fd(), interface.index)
+        let ring = |socket: &OwnedFd, kind, slots| {
+            set_options(socket.as_fd(), options)?;
+            let geometry = geometry(interface.mtu_bytes, slots);
+            sys::set_packet_option(socket.as_fd(), kind, &RingRequest::from(geometry))
+                .and_then(|()| Mapping::new(socket.as_fd(), geometry))
+                .map_err(DeviceErrorCause::RingMemory)
+        };
+        let received = ring(&socket, libc::PACKET_RX_RING, options.slots).map_err(failed)?;
+        let sent = ring(&sending, libc::PACKET_TX_RING, TRANSMIT_SLOTS).map_err(failed)?;
+        bind(&socket, &sending, interface.index)
             .map_err(|error| failed(DeviceErrorCause::Call("binding the packet socket", error)))?;
         if options.promiscuous {
             enter_promiscuous_mode(socket.as_fd(), interface.index)
                 .map_err(|error| failed(DeviceErrorCause::Call("entering promiscuous mode", error)))?;
         }
-        let ring = ReceiveRing::new(id, mapping);
-        Ok(Self { id, interface, socket, ring, options, counters: Counters::default() })
+        let ring = ReceiveRing::new(id, received);
+        let transmit_ring = TransmitRing::new(sending, sent);
+        Ok(Self { id, interface, socket, ring, transmit_ring, options, counters: Counters::default() })
     }
 
     /// What the kernel says about the device, as it was when it was opened.
@@ -106,11 +116,13 @@ impl Ring for PacketDevice {
     }
 
     fn send<T: Outgoing>(&mut self, frames: &[T]) -> usize {
-        transmit::send(self.socket.as_fd(), self.options.qdisc_bypass, frames, &mut self.counters)
+        let Self { socket, transmit_ring, options, counters, .. } = self;
+        let mut ways = Ways { ring: transmit_ring, socket: socket.as_fd(), past_qdisc: options.qdisc_bypass };
+        transmit::send(&mut ways, frames, counters)
     }
 
     fn rebind(&mut self, index: u32, promiscuous: bool) -> io::Result<()> {
-        sys::bind(self.socket.as_fd(), index)?;
+        bind(&self.socket, self.transmit_ring.socket(), index)?;
         if self.options.promiscuous || promiscuous {
             enter_promiscuous_mode(self.socket.as_fd(), index)?;
         }
@@ -133,6 +145,12 @@ impl Ring for PacketDevice {
         self.take_losses();
         &self.counters
     }
+}
+
+/// Binds both sockets to a device; from here on frames arrive.
+fn bind(receiving: &OwnedFd, sending: &OwnedFd, index: u32) -> io::Result<()> {
+    sys::bind(sending.as_fd(), index, sys::Protocol::None)?;
+    sys::bind(receiving.as_fd(), index, sys::Protocol::All)
 }
 
 fn enter_promiscuous_mode(socket: BorrowedFd<'_>, index: u32) -> io::Result<()> {

@@ -45,7 +45,7 @@ impl Geometry {
     }
 }
 
-/// A mapped ring of slots. Slot headers are `struct tpacket2_hdr`; its first word says whose the slot is.
+/// A mapped ring of slots, to receive by or to transmit by. Slot headers are `struct tpacket2_hdr`; its first word says whose the slot is.
 #[derive(Debug)]
 pub(super) struct Mapping {
     base: NonNull<u8>,
@@ -92,6 +92,40 @@ impl Mapping {
     /// Hands the slot `index`, below [`Geometry::slots`], back to the kernel.
     pub(super) fn give_back(&mut self, index: u32) {
         self.status(index).store(libc::TP_STATUS_KERNEL, Ordering::Release);
+    }
+
+    /// Writes a frame of `len` bytes into the slot `index`, below [`Geometry::slots`], of a transmit ring by `write`, and asks the kernel to
+    /// send it, when the slot is ours; false when it is not.
+    pub(super) fn request(&mut self, index: u32, len: u32, write: impl FnOnce(&mut [u8])) -> bool {
+        if self.status(index).load(Ordering::Acquire) != libc::TP_STATUS_AVAILABLE {
+            return false;
+        }
+        #[expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
+        // SAFETY: all of the slot but its first word, which is accessed as an atomic one only; it lies inside the mapping, which lives as long
+        // as `self`. The slot is ours: the kernel reads and writes one only while its status is another than TP_STATUS_AVAILABLE, and the
+        // acquiring load above orders our writes after its own. Nobody else here has it, since `self` is borrowed mutably.
+        let bytes = unsafe {
+            std::slice::from_raw_parts_mut(
+                self.slot(index).as_ptr().add(STATUS_BYTES),
+                self.slot_bytes() - STATUS_BYTES,
+            )
+        };
+        bytes[..STATUS_BYTES].copy_from_slice(&len.to_ne_bytes());
+        write(&mut bytes[REQUEST_AT - STATUS_BYTES..]);
+        self.status(index).store(libc::TP_STATUS_SEND_REQUEST, Ordering::Release);
+        true
+    }
+
+    /// Whether the kernel has taken the frame in the slot `index` that it was asked to send. If not, the request is taken back; only while the
+    /// kernel is not asked for anything (no system call on the socket) may that be.
+    pub(super) fn is_taken(&mut self, index: u32) -> bool {
+        let status = self.status(index);
+        let is_taken =
+            status.load(Ordering::Acquire) & (libc::TP_STATUS_SEND_REQUEST | libc::TP_STATUS_WRONG_FORMAT) == 0;
+        if !is_taken {
+            status.store(libc::TP_STATUS_AVAILABLE, Ordering::Release);
+        }
+        is_taken
     }
 
     fn status(&self, index: u32) -> &AtomicU32 {
@@ -170,3 +204,9 @@ pub(super) struct SlotHeader {
 }
 
 const _: () = assert!(size_of::<SlotHeader>() == size_of::<libc::tpacket2_hdr>());
+
+/// Where the bytes to send start in a slot of a transmit ring, behind its header
+/// (Linux v6.18: `net/packet/af_packet.c`, `tpacket_parse_header()`).
+pub(super) const REQUEST_AT: usize = size_of::<SlotHeader>();
+/// The first word of a slot. The second one is the length of what is to be sent.
+const STATUS_BYTES: usize = size_of::<u32>();

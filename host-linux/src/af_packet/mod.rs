@@ -4,7 +4,8 @@
 //! ```text
 //!   device ─► slots of the ring ──────────► Frame (borrowed) ─► engine
 //!             longer ones: socket queue ─┘
-//!   device ◄─ sendmmsg ◄── vnet header, tag, head, fragments ◄─ Transmit
+//!   device ◄─ slots of a ring ◄───────────── vnet header, tag, head, fragments ◄─ Transmit
+//!             sendmmsg for longer ones ◄─┘
 //! ```
 //!
 //! One port is none of these: [`HostPort`], by which the machine itself is reached.
@@ -14,9 +15,9 @@
 //!
 //! Why not TPACKET_V3: it packs frames into blocks and hands over whole blocks, when full or after a timeout of at least
 //! 1 ms, which every packet of a quiet link waits for, and every ACK of a TCP transfer. Why not slots of 64 KB for
-//! super-packets: each small packet then costs a page's worth of cache and TLB misses. Why not a transmit ring: the
-//! engine's buffers would have to be copied into it, the kernel copies again for a local receiver, and `sendmmsg` takes
-//! them from where they lie. The figures are in `tests/bench/README.md`.
+//! super-packets: each small packet then costs a page's worth of cache and TLB misses. Why a ring to transmit by, into which frames
+//! have to be copied: `sendmmsg` takes them from where they lie, and spends 300 ns on each frame before it looks at it. Super-packets go that way,
+//! of which a copy would cost more. The figures are in `benches/README.md`.
 
 mod carrier;
 mod claim;
@@ -31,6 +32,7 @@ mod port;
 mod receive;
 mod sys;
 mod transmit;
+mod transmit_ring;
 mod vnet;
 
 use std::{io, os::fd::AsFd};

@@ -84,14 +84,27 @@ pub(super) struct Statistics {
     pub(super) drops: u32,
 }
 
-/// Binds to a device for frames of all protocols; from here on frames arrive.
+/// What a socket receives.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Protocol {
+    /// Frames of all protocols.
+    All,
+    /// Nothing: it only sends.
+    None,
+}
+
+/// Binds to a device; from here on frames arrive that the socket receives.
 ///
 /// # Errors
 /// `ENODEV` when the device is gone.
-pub(super) fn bind(socket: BorrowedFd<'_>, device_index: u32) -> io::Result<()> {
+pub(super) fn bind(socket: BorrowedFd<'_>, device_index: u32, protocol: Protocol) -> io::Result<()> {
+    let protocol = match protocol {
+        Protocol::All => libc::ETH_P_ALL as u16,
+        Protocol::None => 0,
+    };
     let address = libc::sockaddr_ll {
         sll_family: libc::AF_PACKET as u16,
-        sll_protocol: (libc::ETH_P_ALL as u16).to_be(),
+        sll_protocol: protocol.to_be(),
         sll_ifindex: device_index as i32,
         sll_hatype: 0,
         sll_pkttype: 0,

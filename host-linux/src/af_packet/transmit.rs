@@ -1,4 +1,4 @@
-//! The way out: batches of frames in one system call each, gathered from where they lie.
+//! The way out: common frames by the ring, and batches of others in one system call each, gathered from where they lie.
 
 use std::{io::IoSlice, os::fd::BorrowedFd, slice};
 
@@ -10,7 +10,7 @@ use rustix::{
 use towpath_engine::{Checksum, DropReason, Frame, Gso, Transmit, VlanTag};
 use zerocopy::IntoBytes;
 
-use super::{counters::Counters, sys, vnet::VnetHeader};
+use super::{counters::Counters, sys, transmit_ring::TransmitRing, vnet::VnetHeader};
 use crate::limits::BATCH_FRAMES_MAX;
 
 /// A frame as the way out needs it.
@@ -71,28 +71,34 @@ impl Outgoing for Frame<'_> {
     }
 }
 
+/// The ways out of a device: a ring for common frames, and a socket for those that do not fit its slots.
+pub(super) struct Ways<'a> {
+    /// The short one.
+    pub(super) ring: &'a mut TransmitRing,
+    /// The long one.
+    pub(super) socket: BorrowedFd<'a>,
+    /// Whether frames leave past the queueing discipline. There the kernel cuts no super-packet for a device that does not itself, but drops
+    /// it (Linux v6.18: `net/core/dev.c`, `__dev_direct_xmit()`); such a one takes the way through it, where it is cut.
+    pub(super) past_qdisc: bool,
+}
+
 /// Hands `frames` to the kernel in order, as far as it takes them now. Returns how many are dealt with: sent, or dropped
 /// and counted because the kernel refused them. The rest waits for the socket to become writable.
-///
-/// `past_qdisc`: they leave past the queueing discipline. There the kernel cuts no super-packet for a device that does not itself, but drops
-/// it (Linux v6.18: `net/core/dev.c`, `__dev_direct_xmit()`); such a one takes the way through it, where it is cut.
-pub(super) fn send<T: Outgoing>(
-    socket: BorrowedFd<'_>,
-    past_qdisc: bool,
-    frames: &[T],
-    counters: &mut Counters,
-) -> usize {
+pub(super) fn send<T: Outgoing>(ways: &mut Ways<'_>, frames: &[T], counters: &mut Counters) -> usize {
     let mut done = 0;
     while done < frames.len() {
+        let left = ways.ring.send(&frames[done..]);
+        note_sent(counters, &frames[done..done + left]);
+        done += left;
         let batch = &frames[done..frames.len().min(done + BATCH_FRAMES_MAX)];
-        let sent = match send_batch(socket, batch) {
-            Err(Errno::NOBUFS) if past_qdisc && batch[0].gso().is_some() => send_through_qdisc(socket, &batch[0]),
+        let Some(first) = batch.first() else { break };
+        let sent = match send_batch(ways.socket, batch) {
+            Err(Errno::NOBUFS) if ways.past_qdisc && first.gso().is_some() => send_through_qdisc(ways.socket, first),
             sent => sent,
         };
         match sent {
             Ok(sent) => {
-                counters.sent_frames += sent as u64;
-                counters.sent_bytes += batch[..sent].iter().map(frame_len).sum::<u64>();
+                note_sent(counters, &batch[..sent]);
                 done += sent;
             }
             Err(Errno::AGAIN | Errno::INTR) => break,
@@ -104,6 +110,11 @@ pub(super) fn send<T: Outgoing>(
         }
     }
     done
+}
+
+fn note_sent<T: Outgoing>(counters: &mut Counters, frames: &[T]) {
+    counters.sent_frames += frames.len() as u64;
+    counters.sent_bytes += frames.iter().map(frame_len).sum::<u64>();
 }
 
 /// Sends a frame through the device's queueing discipline, by a socket that sends past it.
@@ -162,13 +173,13 @@ const SLICES_MAX: usize = 4 * BATCH_FRAMES_MAX;
 const ADDRESSES_BYTES: usize = 12;
 
 /// What is sent before and within the head.
-struct Prefix {
+pub(super) struct Prefix {
     vnet: VnetHeader,
     tag: Option<[u8; 4]>,
 }
 
 impl Prefix {
-    fn new<T: Outgoing>(frame: &T) -> Self {
+    pub(super) fn new<T: Outgoing>(frame: &T) -> Self {
         let tag = frame.vlan().map(|tag| {
             let ([a, b], [c, d]) = (tag.tpid.to_be_bytes(), tag.tci.to_be_bytes());
             [a, b, c, d]
@@ -176,20 +187,32 @@ impl Prefix {
         let tag_bytes = tag.map_or(0, |tag| tag.len() as u16);
         Self { vnet: VnetHeader::emit(frame.head(), tag_bytes, frame.checksum(), frame.gso()), tag }
     }
+
+    /// See [`VnetHeader::in_one_piece`].
+    pub(super) fn in_one_piece(self, frame_len: u16) -> Self {
+        Self { vnet: self.vnet.in_one_piece(frame_len), ..self }
+    }
+
+    /// Bytes of the frame, its tag included.
+    pub(super) fn frame_len<T: Outgoing>(&self, frame: &T) -> usize {
+        frame_len(frame) as usize + self.tag.map_or(0, |tag| tag.len())
+    }
+
+    /// All that is to be sent of a frame, in order.
+    pub(super) fn parts<'a, T: Outgoing>(&'a self, frame: &'a T) -> impl Iterator<Item = &'a [u8]> {
+        let (addresses, rest) = match &self.tag {
+            Some(_) => frame.head().split_at(ADDRESSES_BYTES.min(frame.head().len())),
+            None => (&[][..], frame.head()),
+        };
+        let tag = self.tag.as_ref().map_or(&[][..], |tag| &tag[..]);
+        let parts = [self.vnet.as_bytes(), addresses, tag, rest];
+        parts.into_iter().filter(|part| !part.is_empty()).chain(frame.fragments())
+    }
 }
 
 /// Lists what is to be sent of a frame; false when not all of it fits the list.
 fn gather<'a, T: Outgoing>(slices: &mut ArrayVec<IoSlice<'a>, SLICES_MAX>, frame: &'a T, prefix: &'a Prefix) -> bool {
-    let (addresses, rest) = match &prefix.tag {
-        Some(_) => frame.head().split_at(ADDRESSES_BYTES.min(frame.head().len())),
-        None => (&[][..], frame.head()),
-    };
-    let tag = prefix.tag.as_ref().map_or(&[][..], |tag| &tag[..]);
-    [prefix.vnet.as_bytes(), addresses, tag, rest]
-        .into_iter()
-        .filter(|slice| !slice.is_empty())
-        .chain(frame.fragments())
-        .all(|slice| slices.try_push(IoSlice::new(slice)).is_ok())
+    prefix.parts(frame).all(|part| slices.try_push(IoSlice::new(part)).is_ok())
 }
 
 fn frame_len<T: Outgoing>(frame: &T) -> u64 {

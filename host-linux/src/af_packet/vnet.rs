@@ -59,6 +59,14 @@ impl VnetHeader {
         header
     }
 
+    /// The same with the hint that all of the frame's `frame_len` bytes are headers: the kernel then lays out the whole of it in one piece, where
+    /// what comes out of a ring would else be its slot's page, of which every receiver has to fetch the headers.
+    #[must_use]
+    pub(super) const fn in_one_piece(mut self, frame_len: u16) -> Self {
+        self.header_len = U16::new(frame_len);
+        self
+    }
+
     fn parse_checksum(&self, frame_len: usize) -> Result<Checksum, UnknownOffload> {
         if self.flags & NEEDS_CHECKSUM != 0 {
             let (start, offset) = (self.checksum_start.get(), self.checksum_offset.get());

@@ -119,6 +119,30 @@ fn frames_longer_than_a_slot_keep_their_place_among_the_others() {
 }
 
 #[test]
+fn more_frames_than_a_ring_has_slots_leave_in_order_with_what_belongs_to_each() {
+    in_namespace(|| {
+        let (client, mut device) = client_and_device();
+        let mut far = client.packet_device();
+        let checksum = Checksum::Partial { start: TRANSPORT_AT, offset: 6 };
+        let sent: Vec<_> = (0..2000_u16)
+            .map(|number| Seen {
+                checksum: if number % 2 == 0 { checksum } else { Checksum::None },
+                vlan: (number % 3 == 0).then_some(TAGS[0]),
+                ..udp_frame(&number.to_be_bytes().repeat(1 + usize::from(number) % 700))
+            })
+            .collect();
+        for frames in sent.chunks(300) {
+            send(&mut far, &frames.iter().collect::<Vec<_>>());
+            for frame in frames {
+                assert_eq!(next_frame(&mut device, |_| true), *frame);
+            }
+        }
+        let counters = far.counters();
+        assert_eq!((counters.sent_frames, counters.send_drops.total()), (2000, 0));
+    });
+}
+
+#[test]
 fn a_tcp_transfer_through_the_rings_goes_in_super_packets_and_arrives_whole() {
     in_namespace(|| {
         quieten();
