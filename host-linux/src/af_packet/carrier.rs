@@ -1,4 +1,4 @@
-//! How often a device has lost its carrier.
+//! How often a device has lost its carrier, and whose port it is.
 //!
 //! A carrier that is back before anybody has looked leaves no other trace: the kernel tells of both changes at once, when it comes to it
 //! (Linux v6.18: `net/core/link_watch.c`), and counts each when it happens (`net/sched/sch_generic.c`, `netif_carrier_off()`).
@@ -9,6 +9,16 @@ use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 /// How often the device of that number has lost its carrier since it was made; `None`: there is none, or the kernel does not say (before
 /// Linux 4.16).
 pub(super) fn losses(index: u32) -> Option<u32> {
+    number_of(index, libc::IFLA_CARRIER_DOWN_COUNT)
+}
+
+/// Whether the device of that number is a port of another one: a bridge, a bond.
+pub(super) fn is_port(index: u32) -> bool {
+    number_of(index, libc::IFLA_MASTER).is_some()
+}
+
+/// A number that the kernel has of a device.
+fn number_of(index: u32, attribute: u16) -> Option<u32> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     // Protocol 0 of this family is NETLINK_ROUTE.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None).ok()?;
@@ -16,7 +26,7 @@ pub(super) fn losses(index: u32) -> Option<u32> {
     // Without statistics and virtual functions an answer takes some 1500 bytes.
     let mut answer = [0; 16 << 10];
     let (len, _) = recv(&socket, &mut answer[..], RecvFlags::empty()).ok()?;
-    losses_in(&answer[..len])
+    number_in(&answer[..len], attribute)
 }
 
 /// A question about one device (rtnetlink(7), netlink(7)): `struct nlmsghdr`, `struct ifinfomsg`, and an attribute.
@@ -66,16 +76,16 @@ impl Request {
 }
 
 /// The number in a kernel's answer; `None`: it is none about a device, or has no such number.
-fn losses_in(answer: &[u8]) -> Option<u32> {
-    let kind = answer.get(4..6)?;
-    if kind != libc::RTM_NEWLINK.to_ne_bytes() {
+fn number_in(answer: &[u8], attribute: u16) -> Option<u32> {
+    let about = answer.get(4..6)?;
+    if about != libc::RTM_NEWLINK.to_ne_bytes() {
         return None;
     }
     let mut left = answer.get(ANSWER_HEADERS_BYTES..)?;
     loop {
         let (Attribute { len, kind }, _) = Attribute::read_from_prefix(left).ok()?;
         let value = left.get(size_of::<Attribute>()..len.into())?;
-        if kind == libc::IFLA_CARRIER_DOWN_COUNT {
+        if kind == attribute {
             return Some(u32::from_ne_bytes(value.try_into().ok()?));
         }
         left = left.get(usize::from(len).next_multiple_of(ATTRIBUTE_ALIGNMENT)..)?;
@@ -91,6 +101,10 @@ const ATTRIBUTE_ALIGNMENT: usize = 4;
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn losses_in(answer: &[u8]) -> Option<u32> {
+        number_in(answer, libc::IFLA_CARRIER_DOWN_COUNT)
+    }
 
     fn answer(kind: u16, attributes: &[(u16, &[u8])]) -> Vec<u8> {
         let mut bytes = vec![0; ANSWER_HEADERS_BYTES];

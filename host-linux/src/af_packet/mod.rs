@@ -10,8 +10,8 @@
 //!
 //! One port is none of these: [`HostPort`], by which the machine itself is reached.
 //!
-//! The kernel's own network stack sees every frame too. A gateway's devices therefore carry no addresses and do not
-//! forward; [`Interface::warnings`] tells where that is not so.
+//! The kernel's own network stack sees frames too. A gateway's devices therefore carry no addresses and do not
+//! forward; [`Interface::warnings`] tells where that is not so, and [`Withheld`] spares the kernel most of them where it is.
 //!
 //! Why not TPACKET_V3: it packs frames into blocks and hands over whole blocks, when full or after a timeout of at least
 //! 1 ms, which every packet of a quiet link waits for, and every ACK of a TCP transfer. Why not slots of 64 KB for
@@ -34,6 +34,7 @@ mod sys;
 mod transmit;
 mod transmit_ring;
 mod vnet;
+mod withheld;
 
 use std::{io, os::fd::AsFd};
 
@@ -48,6 +49,7 @@ pub use host_port::HostPort;
 pub use interface::{Interface, Intrusion};
 pub use port::Port;
 pub use transmit::Outgoing;
+pub use withheld::Withheld;
 
 /// What a ring gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

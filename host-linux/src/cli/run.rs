@@ -14,7 +14,7 @@ use rustix::{
     thread::{CapabilitySet, capabilities},
 };
 use towpath::{
-    af_packet::{Claim, DeviceError, HostPort, Interface, PacketDevice, Port, RingOptions},
+    af_packet::{Claim, DeviceError, HostPort, Interface, PacketDevice, Port, RingOptions, Withheld},
     checksum,
     clock::{Clock, SystemClock},
     control::{Listener, Server},
@@ -107,6 +107,7 @@ impl Run {
         // Last, since frames arrive from here on.
         let mut rings = self.open_devices(&config, &found)?;
         rings.extend(open_host_port(&config, &engine)?.map(Port::Host));
+        let _withheld: Vec<Withheld> = found.iter().filter_map(Withheld::by).collect();
         drop_privileges(user).context("dropping privileges")?;
         // As whoever it is by now.
         if let Some(file) = &self.state_out {

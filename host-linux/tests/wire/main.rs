@@ -30,3 +30,4 @@ mod services;
 mod skip;
 mod state;
 mod tftp;
+mod withheld;
