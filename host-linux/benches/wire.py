@@ -53,14 +53,17 @@ def many_rules():
 
 
 def as_nft(rules):
-    """The same for a machine without iptables-legacy."""
+    """The same for a machine without iptables-legacy, in parts that a socket of nft takes."""
     if rules == MASQUERADE:
-        return "table ip t { chain c { type nat hook postrouting priority 100; oifname wan masquerade; }; }"
-    if rules == CONNTRACK:
-        return "table ip t { chain c { type filter hook forward priority 0; ct state new,established accept; }; }"
-    drops = [line.split() for line in rules.splitlines() if "--dport" in line]
-    drops = "; ".join(f"ip saddr {words[3]} tcp dport {words[9]} drop" for words in drops)
-    return f"table ip t {{ chain c {{ type filter hook forward priority 0; policy drop; {drops}; accept; }}; }}"
+        hook, rules = "nat hook postrouting priority 100", ["oifname wan masquerade"]
+    elif rules == CONNTRACK:
+        hook, rules = "filter hook forward priority 0", ["ct state new,established accept"]
+    else:
+        hook, drops = "filter hook forward priority 0; policy drop", [line.split() for line in rules.splitlines() if "--dport" in line]
+        rules = [*(f"ip saddr {words[3]} tcp dport {words[9]} drop" for words in drops), "accept"]
+    yield f"table ip t {{ chain c {{ type {hook}; }}; }}"
+    for first in range(0, len(rules), 100):
+        yield "".join(f"add rule ip t c {rule}\n" for rule in rules[first : first + 100])
 
 
 class Network:
@@ -116,8 +119,8 @@ class Network:
         self.set("router", "net.ipv4.ip_forward", 1)
         if rules and has_legacy():
             self.run("router", "iptables-legacy-restore", input=rules)
-        elif rules:
-            self.run("router", "nft --file -", input=as_nft(rules))
+        for part in as_nft(rules) if rules and not has_legacy() else ():
+            self.run("router", "nft --file -", input=part)
 
     def route_barely(self, folder, how, server, processor=None):
         command = f"{folder}/bare_forwarder {how} lan {MACS['client']} wan {server}"
@@ -272,8 +275,8 @@ def measure_tcp(folder, program, rounds):
         routers = {}
         for how in ("offloads", "none"):
             for name in ("the kernel", "the kernel, MASQUERADE", "towpath", "towpath, gro", "the bare forwarder"):
-                # Without super-packets there is nothing that could be merged only in software, or passed on by it.
-                if how == "offloads" and name == "towpath, gro" or how == "none" and name == "the bare forwarder":
+                # What devices merge already is there for nobody else to merge.
+                if how == "offloads" and name == "towpath, gro":
                     continue
                 network = routers[name, how] = Network(stopped, offloads=how == "offloads")
                 if name == "the bare forwarder":

@@ -17,7 +17,7 @@
 //! 1 ms, which every packet of a quiet link waits for, and every ACK of a TCP transfer. Why not slots of 64 KB for
 //! super-packets: each small packet then costs a page's worth of cache and TLB misses. Why a ring to transmit by, into which frames
 //! have to be copied: `sendmmsg` takes them from where they lie, and spends 300 ns on each frame before it looks at it. Super-packets go that way,
-//! of which a copy would cost more. The figures are in `benches/README.md`.
+//! of which a copy would cost more. The figures are in `host-linux/benches/README.md`.
 
 mod carrier;
 mod claim;

@@ -1,7 +1,7 @@
 //! The short way out: a ring of slots from which the kernel takes frames by one system call for all of them.
 //!
 //! A frame is copied once more than by [`super::transmit`], and still is there in three quarters of the time: that has the kernel read a
-//! message header, a list of slices and an address for each frame. `benches/README.md` has the figures.
+//! message header, a list of slices and an address for each frame. `host-linux/benches/README.md` has the figures.
 
 use std::os::fd::{AsFd, OwnedFd};
 
