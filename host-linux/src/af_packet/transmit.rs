@@ -88,8 +88,13 @@ pub(super) fn send<T: Outgoing>(ways: &mut Ways<'_>, frames: &[T], counters: &mu
     let mut done = 0;
     while done < frames.len() {
         let left = ways.ring.send(&frames[done..]);
-        note_sent(counters, &frames[done..done + left]);
-        done += left;
+        note_sent(counters, &frames[done..done + left.frames]);
+        done += left.frames;
+        if left.is_next_lost {
+            counters.send_drops.add(DropReason::TransmitQueueFull, 1);
+            done += 1;
+            continue;
+        }
         let batch = &frames[done..frames.len().min(done + BATCH_FRAMES_MAX)];
         let Some(first) = batch.first() else { break };
         let sent = match send_batch(ways.socket, batch) {

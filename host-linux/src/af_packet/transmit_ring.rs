@@ -5,7 +5,10 @@
 
 use std::os::fd::{AsFd, OwnedFd};
 
-use rustix::net::{SendFlags, send};
+use rustix::{
+    io::Errno,
+    net::{SendFlags, send},
+};
 
 use super::{
     mapping::{Mapping, REQUEST_AT},
@@ -33,9 +36,9 @@ impl TransmitRing {
         &self.socket
     }
 
-    /// Sends as many of the first of `frames` as it can: those that fit a slot, as far as slots are free and the device takes them. Returns how many
-    /// have left. Whatever is the matter with the next one, if any, [`super::transmit`] finds out.
-    pub(super) fn send<T: Outgoing>(&mut self, frames: &[T]) -> usize {
+    /// Sends as many of the first of `frames` as it can: those that fit a slot, as far as slots are free and the device takes them. Whatever else is
+    /// the matter with the next one, [`super::transmit`] finds out.
+    pub(super) fn send<T: Outgoing>(&mut self, frames: &[T]) -> Sent {
         let slots = self.mapping.geometry().slots();
         let first = self.next;
         let slot = |number: usize| (first + number as u32) % slots;
@@ -47,14 +50,23 @@ impl TransmitRing {
             requested += 1;
         }
         if requested == 0 {
-            return 0;
+            return Sent { frames: 0, is_next_lost: false };
         }
         // What has become of each frame stands in its slot; the error, if there is one, is that of the first that has not left.
-        let _ = send(self.socket.as_fd(), &[], SendFlags::DONTWAIT);
-        let left = (0..requested).filter(|number| self.mapping.is_taken(slot(*number))).count();
-        self.next = slot(left);
-        left
+        let called = send(self.socket.as_fd(), &[], SendFlags::DONTWAIT);
+        let frames = (0..requested).filter(|number| self.mapping.is_taken(slot(*number))).count();
+        self.next = slot(frames);
+        Sent { frames, is_next_lost: frames < requested && called == Err(Errno::NOBUFS) }
     }
+}
+
+/// What has become of frames.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Sent {
+    /// So many of the first have left.
+    pub(super) frames: usize,
+    /// The one behind them was refused, since the device's queue is full.
+    pub(super) is_next_lost: bool,
 }
 
 /// Asks the kernel to send a frame from a slot; false when the slot is not free, or the frame does not fit it.

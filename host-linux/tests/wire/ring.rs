@@ -3,6 +3,7 @@
 use std::{
     io::{Read, Write},
     net::{Ipv4Addr, TcpListener, TcpStream},
+    process::Command,
     thread,
 };
 
@@ -12,6 +13,7 @@ use towpath_engine::{Checksum, DeviceId, DropReason, Frame, Gso, GsoKind, VlanTa
 use crate::{
     link::{Seen, Station, has_frames, next_frame, wait_for_frames},
     namespace::{in_namespace, ip, quieten},
+    skip::skip,
 };
 
 const CLIENT: Ipv4Addr = Ipv4Addr::new(10, 0, 0, 2);
@@ -207,6 +209,31 @@ fn what_a_device_does_not_take_is_dropped_by_name_and_the_rest_leaves() {
         let drops: Vec<_> = counters.send_drops.iter().collect();
         assert_eq!(drops, [(DropReason::DeviceDown, 1), (DropReason::TransmitRefused, 1)]);
         assert_eq!((counters.sent_frames, counters.sent_bytes), (2, 2 * 43));
+    });
+}
+
+#[test]
+fn what_finds_a_devices_queue_full_is_offered_to_it_once_and_dropped_by_name() {
+    in_namespace(|| {
+        let (client, _) = client_and_device();
+        let tc = |words: &str| Command::new("tc").args(words.split(' ')).output().unwrap();
+        let made = tc("qdisc add dev ga root tbf rate 1mbit burst 2k limit 4000");
+        if !made.status.success() {
+            return skip(
+                "ring::what_finds_a_devices_queue_full_is_offered_to_it_once_and_dropped_by_name",
+                "no token bucket filter in the kernel",
+            );
+        }
+        let options = RingOptions { qdisc_bypass: false, ..RingOptions::default() };
+        let mut device = PacketDevice::open("ga", DeviceId(0), options).unwrap();
+        send(&mut device, &vec![&udp_frame(&[7; 800]); 100]);
+        let counters = device.counters();
+        let drops: Vec<_> = counters.send_drops.iter().collect();
+        let [(DropReason::TransmitQueueFull, dropped)] = drops[..] else { panic!("{drops:?}") };
+        assert_eq!(counters.sent_frames + dropped, 100);
+        let told = String::from_utf8(tc("-s qdisc show dev ga").stdout).unwrap();
+        assert!(told.contains(&format!("(dropped {dropped}, ")), "{dropped}: {told}");
+        drop(client);
     });
 }
 
