@@ -2,9 +2,11 @@
 //! them; `tests/fuzz` lets cargo-fuzz search for more.
 
 mod boundary;
+mod ports;
 mod tcp;
 
 pub use boundary::boundary;
+pub use ports::ports;
 pub use tcp::tcp;
 
 use core::time::Duration;
@@ -46,7 +48,7 @@ pub fn helper(name: &str, data: &[u8]) {
     check(data);
 }
 
-const OURS: [(&str, Target); 10] = [
+const OURS: [(&str, Target); 11] = [
     ("boundary", boundary),
     ("capture", capture),
     ("commands", commands),
@@ -54,6 +56,7 @@ const OURS: [(&str, Target); 10] = [
     ("ipset", ipset),
     ("notation", notation),
     ("packets", packets),
+    ("ports", ports),
     ("rules", rules),
     ("scenario", scenario),
     ("tcp", tcp),

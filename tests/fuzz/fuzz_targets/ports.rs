@@ -1,0 +1,4 @@
+//! Fuzzes `lab::fuzz::ports`.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| lab::fuzz::ports(data));
