@@ -77,14 +77,17 @@ fn a_device_that_does_not_sum_costs_one_pass_and_one_that_does_not_cut_the_copy_
 fn what_is_merged_is_verified_once_for_each_frame_and_copied_by_none() {
     let mut router = router(PASSES);
     router.0.handle_command(Instant::ZERO, Command::SetFeature(DeviceId(0), Feature::GRO, true)).expect("a feature");
-    let frames = [(1, 1), (2, 1001), (3, 2001)].map(|(id, seq)| {
-        frame("lan", &format!("10.0.0.2:4000 > 198.51.100.7:80 A seq {seq} ack 1 len 1000 ipid {id} df"))
-    });
+    let (segments, len) = (45, 1400);
+    let frames: Vec<_> = (0..segments)
+        .map(|id| (id, 1 + id * len))
+        .map(|(id, seq)| format!("10.0.0.2:4000 > 198.51.100.7:80 A seq {seq} ack 1 len {len} ipid {id} df"))
+        .map(|line| frame("lan", &line))
+        .collect();
     let frames: Vec<_> = frames.iter().map(|bytes| Frame::new(DeviceId(0), bytes)).collect();
     router.0.handle_frames(Instant::ZERO, &frames);
     let sent = router.0.poll_transmit().expect("one packet");
-    assert_eq!((sent.len(), router.0.poll_transmit().is_none()), (54 + 3000, true));
-    let summed = Touched { sums: 3, summed_bytes: 3 * 1020, ..NOT_AT_ALL };
+    assert_eq!((sent.len() as u64, router.0.poll_transmit().is_none()), (54 + segments * len, true));
+    let summed = Touched { sums: segments, summed_bytes: segments * (20 + len), ..NOT_AT_ALL };
     assert_eq!(router.0.stats().touched, summed, "by merging; connection tracking trusts it");
     assert_eq!(sent.packet.touched(), NOT_AT_ALL);
 }

@@ -201,7 +201,13 @@ impl Pool {
 
     /// A fragment that holds a copy of `bytes`.
     pub(super) fn fragment(&mut self, bytes: &[u8]) -> Fragment {
-        let Some(class) = FRAGMENT_BYTES.iter().position(|most| bytes.len() <= *most) else {
+        self.fragment_with_room(bytes, bytes.len())
+    }
+
+    /// The same in a buffer that has room for `room` bytes at least; none has for more than the largest of [`FRAGMENT_BYTES`].
+    pub(super) fn fragment_with_room(&mut self, bytes: &[u8], room: usize) -> Fragment {
+        let room = room.max(bytes.len());
+        let Some(class) = FRAGMENT_BYTES.iter().position(|most| room <= *most) else {
             return Fragment::of(bytes.to_vec());
         };
         let mut buffer =

@@ -292,12 +292,15 @@ fn super_packets_of_one_size_are_merged_and_the_shorter_one_ends_it() {
 }
 
 #[test]
-fn a_payload_that_joins_another_lies_behind_it_in_one_piece() {
+fn payloads_that_join_another_lie_behind_it_in_few_pieces_that_never_move() {
     let tcp = Stream { size: 1448, ..stream() };
     let frames: Vec<_> = (0..20).map(|index| tcp.frame(index, 1448, TcpFlags::ACK)).collect();
     let packets = merge(&frames, false);
     assert_eq!(packets.len(), 1);
-    assert_eq!(packets[0].fragments().map(<[u8]>::len).collect::<Vec<_>>(), [19 * 1448]);
+    // Each further piece has room for half as much as there is.
+    let segments = packets[0].fragments().map(|part| part.len() / 1448).collect::<Vec<_>>();
+    assert_eq!(segments, [1, 1, 1, 2, 2, 4, 5, 3]);
+    assert_eq!(packets[0].touched().copies, 0);
 }
 
 #[test]
