@@ -98,6 +98,7 @@ impl Run {
                 arp: true,
                 any_destination: false,
                 link: interface.link,
+                tags_beyond_mtu: 1,
             }
         })?;
         // From here on there is something to leave in order. Before, a signal ends the program at once, whatever is being compiled.

@@ -24,6 +24,9 @@ pub struct Hardware {
     pub any_destination: bool,
     /// What its link says of itself.
     pub link: Link,
+    /// How many VLAN tags its frames may have beyond its MTU. A packet socket takes one (Linux v6.18: `net/packet/af_packet.c`,
+    /// `packet_extra_vlan_len_allowed()`); each further one makes the VLAN's MTU 4 bytes smaller.
+    pub tags_beyond_mtu: u8,
 }
 
 impl Hardware {
@@ -33,7 +36,8 @@ impl Hardware {
     pub const fn in_replay(device: DeviceId) -> Self {
         let [high, low] = (0x10 + device.0).to_be_bytes();
         let link = Link { carrier: true, speed_mbps: Some(10_000), full_duplex: Some(true) };
-        Self { mac: MacAddr([2, 0, 0, 0, high, low]), mtu_bytes: 1500, arp: false, any_destination: true, link }
+        let mac = MacAddr([2, 0, 0, 0, high, low]);
+        Self { mac, mtu_bytes: 1500, arp: false, any_destination: true, link, tags_beyond_mtu: u8::MAX }
     }
 }
 
@@ -44,10 +48,11 @@ impl Config {
         let is_of_interface = |(name, _): &&(String, u32)| of_interface(name).is_some();
         let set = |(name, value): &(String, u32)| Command::SetSysctl(name.clone(), *value);
         let sysctls = self.sysctls.iter().filter(|sysctl| !is_of_interface(sysctl)).map(set);
-        let mut devices: Vec<Device> = Vec::new();
+        let (mut devices, mut tags_left) = (Vec::<Device>::new(), Vec::<u8>::new());
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let found = hardware(DeviceId(number), interface);
             let mac = interface.mac.unwrap_or(found.mac);
+            tags_left.push(found.tags_beyond_mtu);
             devices.push(Device {
                 name: interface.name.clone(),
                 mac,
@@ -61,14 +66,18 @@ impl Config {
         }
         for bond in &self.bonds {
             devices.push(device_of_bond(bond, &devices));
+            tags_left.push(tags_left.iter().copied().min().unwrap_or(u8::MAX));
         }
         for vlan in &self.vlans {
             let parent = devices.get(usize::from(vlan.vlan.parent.0)).cloned().unwrap_or_default();
+            let left = tags_left.get(usize::from(vlan.vlan.parent.0)).copied().unwrap_or(u8::MAX);
+            tags_left.push(left.saturating_sub(1));
+            let mtu_bytes = vlan.mtu_bytes.unwrap_or(parent.mtu_bytes);
             let mac = vlan.mac.unwrap_or(parent.mac);
             devices.push(Device {
                 name: vlan.name.clone(),
                 mac,
-                mtu_bytes: vlan.mtu_bytes.unwrap_or(parent.mtu_bytes),
+                mtu_bytes: if left > 0 { mtu_bytes } else { mtu_bytes.min(parent.mtu_bytes.saturating_sub(TAG_BYTES)) },
                 addresses: with_link_local(&vlan.addresses, mac),
                 arp: vlan.arp.unwrap_or(parent.arp),
                 any_destination: parent.any_destination && vlan.mac.is_none(),
@@ -139,3 +148,6 @@ fn with_link_local(addresses: &[InterfaceAddress], mac: MacAddr) -> Vec<Interfac
     }
     all
 }
+
+/// Bytes of a VLAN tag.
+const TAG_BYTES: u32 = 4;
