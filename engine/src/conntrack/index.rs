@@ -10,12 +10,9 @@
 //! another one; at 5.5 places taken of ten, as when all are translated, one bucket in forty does.
 //!
 //! Why not a table that grows: `nf_conntrack_max` says how large it gets, and nothing has to move while packets wait. It takes its
-//! memory when the first connection is entered, 6 MB by default: a host that tracks none needs none. An empty bucket is all zeros,
-//! which is what a system's fresh memory holds, so that no packet waits until it is written; it becomes real where buckets are used.
+//! memory when the first connection is entered, 6 MB by default, which that one waits for: a host that tracks none needs none.
 
 use alloc::{vec, vec::Vec};
-
-use zerocopy::FromZeros;
 
 use super::{hash::TURNED, tuple::Direction};
 
@@ -33,7 +30,7 @@ pub(super) struct Index {
 }
 
 /// One cache line. Places are taken from the first on without a gap.
-#[derive(Clone, Copy, Debug, Default, FromZeros)]
+#[derive(Clone, Copy, Debug, Default)]
 #[repr(C, align(64))]
 struct Bucket {
     tags: [u16; PLACES],
@@ -45,7 +42,7 @@ const _: () = assert!(size_of::<Bucket>() == 64);
 
 /// A connection's slot, one of its directions, and whether that one's hash says that it is turned round; the default refers to
 /// nothing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, FromZeros)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[repr(transparent)]
 struct Reference(u32);
 
@@ -158,8 +155,8 @@ impl Index {
     /// Enters one direction of a connection.
     pub(super) fn insert(&mut self, hash: u64, slot: u32, direction: Direction) {
         if self.buckets.len() != self.wanted {
-            // Until now nothing stands in them. What fails for want of memory fails once more, as everywhere.
-            self.buckets = Bucket::new_vec_zeroed(self.wanted).unwrap_or_else(|_| vec![Bucket::default(); self.wanted]);
+            // Until now nothing stands in them.
+            self.buckets = vec![Bucket::default(); self.wanted];
         }
         let mut at = Place::Home(self.bucket(hash));
         loop {
