@@ -6,8 +6,8 @@
 //! | `mtu` | what is larger is cut or refused | `dst_mtu()` |
 //! | `mtu lock` | over IPv4: packets of this host are such that routers can cut them, and who says that they are too large is not heard | `ip_mtu_locked()` |
 //! | `rtt`, `rttvar` | what is remembered of round trips there to begin with | `tcpm_suck_dst()` |
-//! | `ssthresh`, `cwnd`, `reordering` | the same of congestion and order | `tcpm_suck_dst()` |
-//! | each of these five with `lock` | connections that end change nothing of it; a `cwnd` so is the most that their windows are | `tcp_metric_locked()` |
+//! | `ssthresh`, `cwnd`, `reordering` | what is remembered of the slow start threshold, the congestion window and reordering to begin with | `tcpm_suck_dst()` |
+//! | each of these five with `lock` | connections that end change nothing of it; a locked `cwnd` is also the upper bound of their windows | `tcp_metric_locked()` |
 //! | `advmss` | the MSS that SYNs tell | `tcp_advertise_mss()` |
 //! | `initcwnd` | the congestion window of connections that begin, or begin anew | `tcp_init_cwnd()` |
 //! | `rto_min` | timeouts are longer than a round trip by no less, and acknowledgements wait for less than that | `tcp_rto_min()`, `tcp_delack_max()` |
@@ -82,7 +82,7 @@ impl RouteMetrics {
         Self { mtu_bytes, ..Self::NONE }
     }
 
-    /// Whether all are within their ranges.
+    /// Whether all are within their ranges, and all that are locked are said.
     #[must_use]
     pub fn is_right(&self) -> bool {
         let said = [
@@ -98,7 +98,15 @@ impl RouteMetrics {
             (Metric::INITRWND, self.initrwnd),
         ];
         let are_within = said.iter().all(|(metric, value)| value.is_none_or(|value| metric.range.contains(&value)));
-        are_within && self.locks.is_right()
+        let locked = [
+            (Locks::RTT, self.rtt_ms),
+            (Locks::RTTVAR, self.rttvar_ms),
+            (Locks::SSTHRESH, self.ssthresh),
+            (Locks::CWND, self.cwnd),
+            (Locks::REORDERING, self.reordering),
+        ];
+        let are_said = locked.into_iter().all(|(lock, value)| value.is_some() || !self.locks.hold(lock));
+        are_within && are_said && self.locks.is_right()
     }
 
     /// [`Self::rto_min_ms`] as a time.
@@ -284,11 +292,13 @@ mod tests {
         assert!(Metric::by_name("hoplimit").is_none());
         assert!(!RouteMetrics { initcwnd: Some(0), ..RouteMetrics::NONE }.is_right());
         assert!(!RouteMetrics { locks: Locks(1 << 5), ..RouteMetrics::NONE }.is_right());
+        assert!(!RouteMetrics { locks: Locks::CWND, ..RouteMetrics::NONE }.is_right(), "a lock of nothing");
     }
 
     #[test]
     fn what_connections_change_can_be_locked_and_the_mtu_and_nothing_else() {
-        let mut metrics = RouteMetrics::NONE;
+        let [rtt_ms, rttvar_ms, ssthresh, cwnd, reordering] = [Some(1); 5];
+        let mut metrics = RouteMetrics { rtt_ms, rttvar_ms, ssthresh, cwnd, reordering, ..RouteMetrics::NONE };
         let locked: Vec<&str> =
             Metric::ALL.iter().filter(|metric| metric.say_lock(&mut metrics, true)).map(|metric| metric.name).collect();
         assert_eq!(locked, ["mtu", "rtt", "rttvar", "ssthresh", "cwnd", "reordering"]);

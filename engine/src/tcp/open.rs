@@ -303,8 +303,9 @@ impl Connection {
             return;
         }
         let segment = (self.sender.mss_bytes + SEGMENT_OVERHEAD_BYTES).next_power_of_two() + 256;
-        let segments =
-            super::congestion::Window::INITIAL_SEGMENTS.max(self.window.segments).max(self.trouble.reordering + 1);
+        let segments = super::congestion::Window::INITIAL_SEGMENTS
+            .max(self.window.segments)
+            .max(self.trouble.reordering.saturating_add(1));
         let wanted = (u64::from(self.congestion.buffered_windows()) * u64::from(segments) * u64::from(segment))
             .min(work.sysctls.tcp_wmem[2].into()) as u32;
         if wanted > self.settings.send_buffer.0 {

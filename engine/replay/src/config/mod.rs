@@ -85,8 +85,8 @@
 //! | `metric`, `mtu` | numbers; default 0, and the interface's MTU |
 //! | `mtu_lock` | true: over IPv4 its packets are such that routers can cut them, and are not made smaller when somebody says that they are too large |
 //! | `rtt`, `rttvar` | milliseconds, 1 to 120000: what is remembered of round trips there to begin with (`ip tcp_metrics`) |
-//! | `ssthresh`, `cwnd`, `reordering` | the same of congestion and order, in segments: 1 to 33554432, of `reordering` to 65535 |
-//! | `rtt_lock`, `rttvar_lock`, `ssthresh_lock`, `cwnd_lock`, `reordering_lock` | true: connections that end change nothing of it; a `cwnd` so is the most that windows are |
+//! | `ssthresh`, `cwnd`, `reordering` | what is remembered of the slow start threshold, the congestion window and reordering, in segments: 1 to 33554432, of `reordering` to 65535 |
+//! | `rtt_lock`, `rttvar_lock`, `ssthresh_lock`, `cwnd_lock`, `reordering_lock` | true: connections that end change nothing of it; a locked `cwnd` is also the upper bound of their windows |
 //! | `advmss` | the MSS that SYNs tell, 36 to 65495; default: what the MTU has room for |
 //! | `initcwnd`, `initrwnd` | the congestion window that connections begin with, and the window that they tell first at most, in segments, 1 to 65535; default 10, and what the buffer has room for |
 //! | `rto_min` | milliseconds, 1 to 120000, instead of `net.ipv4.tcp_rto_min_us` |

@@ -2,7 +2,7 @@
 //! those that begin later, and their cookies of Fast Open. `ip tcp_metrics` shows it.
 //!
 //! A connection is learned from once, when it ends well: in TIME_WAIT, out of LAST_ACK, and in FIN_WAIT2 where nobody holds it any more
-//! (unless it would be kept there for longer than TIME_WAIT lasts). Not with `net.ipv4.tcp_no_metrics_save` of 1. What is learned goes by
+//! (of one that is kept there for longer than TIME_WAIT lasts at the end of it, and not, as Linux has it, 60 seconds earlier). Not with `net.ipv4.tcp_no_metrics_save` of 1. What is learned goes by
 //! how far it has come:
 //!
 //! | of it | in its first slow start | in congestion avoidance, without trouble | else |
@@ -56,15 +56,15 @@ pub struct Destination {
     pub source: IpAddr,
     /// How long ago something was learned.
     pub age: Duration,
-    /// The slow start threshold and the congestion window, in segments (`ssthresh`, `cwnd`).
+    /// The slow start threshold, in segments (`ssthresh`); 0: none is known.
     pub threshold: u32,
-    /// See there.
+    /// The congestion window, in segments (`cwnd`); 0: none is known.
     pub window: u32,
     /// By how many segments the way reorders.
     pub reordering: u32,
-    /// The smoothed round-trip time, and its mean deviation (`rtt`, `rttvar`).
+    /// The smoothed round-trip time (`rtt`).
     pub rtt: Duration,
-    /// See there.
+    /// Its mean deviation (`rttvar`).
     pub deviation: Duration,
     /// The MSS that it has named in answer to a SYN of Fast Open.
     pub fast_open_mss: Option<u16>,
@@ -99,6 +99,12 @@ struct Lesson {
 }
 
 impl Remembered {
+    /// Whether it can be: a window that is locked lets something be sent.
+    fn is_right(&self) -> bool {
+        let can_send = self.window > 0 || !self.locks.hold(Locks::CWND);
+        can_send && self.locks.is_right() && self.fast_open.is_right()
+    }
+
     /// As the route has it; the cookie stays.
     fn begin(&mut self, now: Instant, metrics: &RouteMetrics) {
         let parts = |millis: Option<u32>, of_micro: u32| millis.unwrap_or(0).saturating_mul(1000 * of_micro);

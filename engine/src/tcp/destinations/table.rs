@@ -129,8 +129,7 @@ impl Destinations {
 
     /// Those of a snapshot; `None` when there are too many, or one cannot be.
     pub(crate) fn restore(DestinationsRecord(record): DestinationsRecord) -> Option<Self> {
-        let is_right = |known: &Remembered| known.locks.is_right() && known.fast_open.is_right();
-        if record.len() > DESTINATIONS_MAX || !record.iter().all(|(.., known)| is_right(known)) {
+        if record.len() > DESTINATIONS_MAX || !record.iter().all(|(.., known)| known.is_right()) {
             return None;
         }
         let mut destinations = Self::default();

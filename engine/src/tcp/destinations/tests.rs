@@ -163,6 +163,14 @@ fn the_one_written_longest_ago_makes_room_and_a_snapshot_has_all() {
 }
 
 #[test]
+fn a_snapshot_locks_no_window_of_nothing() {
+    let mut destinations = Destinations::default();
+    let metrics = RouteMetrics { cwnd: Some(0), locks: Locks::CWND, ..RouteMetrics::NONE };
+    destinations.note_server(NOW, &ends(1), &metrics, |peer| peer.mss_bytes = Some(1));
+    assert!(Destinations::restore(destinations.record()).is_none());
+}
+
+#[test]
 fn those_in_a_network_are_forgotten_or_all() {
     let mut destinations = Destinations::default();
     for host in 1..=3 {
