@@ -135,7 +135,7 @@ fn what_a_hosts_routes_say_holds_for_its_connections() {
     assert_eq!(took(""), Duration::from_millis(125));
     assert_eq!(took("route = { initcwnd = 40 }"), Duration::from_millis(75));
     assert!(
-        mistake("until = \"1s\"\n[[host]]\nname = \"a\"\nroute.cwnd = 3\n")
+        mistake("until = \"1s\"\n[[host]]\nname = \"a\"\nroute.hoplimit = 3\n")
             .starts_with("s.toml:4:7: [host.route] has no key")
     );
 }
