@@ -141,7 +141,7 @@ class Network:
                 file.write(f'[[interface]]\nname = "{name}"\ndevice = "{name}"\naddresses = ["{address}"]\n{features}\n')
             for device, address, mac in NEIGHBOURS:
                 file.write(f'[[neighbour]]\ninterface = "{device}"\naddress = "{address}"\nmac = "{mac}"\n')
-        command = f"{program} run -c {folder}/gateway.toml --control {folder}/control"
+        command = f"{program} run -c {folder}/gateway.toml --withhold --control {folder}/control"
         gateway = self.start("router", command, processor, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
         said = gateway.stderr.readline().strip()
         if "running" not in said:

@@ -11,7 +11,7 @@
 //! One port is none of these: [`HostPort`], by which the machine itself is reached.
 //!
 //! The kernel's own network stack sees frames too. A gateway's devices therefore carry no addresses and do not
-//! forward; [`Interface::warnings`] tells where that is not so, and [`Withheld`] spares the kernel most of them where it is.
+//! forward; [`Interface::warnings`] tells where that is not so, and [`Withheld`] spares the kernel most of them where it is, if the operator says so.
 //!
 //! Why not TPACKET_V3: it packs frames into blocks and hands over whole blocks, when full or after a timeout of at least
 //! 1 ms, which every packet of a quiet link waits for, and every ACK of a TCP transfer. Why not slots of 64 KB for

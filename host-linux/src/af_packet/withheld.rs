@@ -2,9 +2,10 @@
 //!
 //! A packet socket sees frames beside the kernel's stack, not in its place. That looks for a way for every packet of which it has no address, and
 //! finds none, which takes it as long as it takes a gateway to forward the packet. So rules of the device's own are made for netfilter's ingress
-//! hook, behind packet sockets and before all else, that drop what would come to that: untagged IP packets to the device's own Ethernet address.
-//! What is for others on the machine stays theirs: VLANs, broadcasts, other Ethernet addresses, and all of a device that is a port of a bridge or
-//! a bond.
+//! hook, behind packet sockets for all protocols and before all else, that drop what would come to that: untagged IP packets to the device's own
+//! Ethernet address. VLANs, broadcasts, other Ethernet addresses, and all of a device that is a port of a bridge or a bond, stay as they are. Others
+//! that share the device's address hear nothing: ipvlan and macvtap over it, packet sockets for IP alone, addresses that it gets later. So
+//! whoever runs the gateway says whether this is to be.
 //!
 //! The rules' table is owned by a socket, and the kernel takes both away together, whatever ends the process (Linux v5.12 and later:
 //! `net/netfilter/nf_tables_api.c`, `nft_rcv_nl_event()`). What goes over the socket is that of `include/uapi/linux/netfilter/nf_tables.h`.

@@ -59,6 +59,10 @@ pub(crate) struct Run {
     /// what it sends by it.
     #[arg(long)]
     qdisc: bool,
+    /// Withhold from the machine's own network stack what comes to the devices' Ethernet addresses, for each packet of which it would look for a
+    /// way in vain. Only where nothing else on the machine uses the devices: no ipvlan or macvtap over them, no DHCP client, no address to come.
+    #[arg(long)]
+    withhold: bool,
     /// Show the counts as one JSON object (towpath.stats/1) at the end.
     #[arg(long)]
     json: bool,
@@ -108,7 +112,7 @@ impl Run {
         // Last, since frames arrive from here on.
         let mut rings = self.open_devices(&config, &found)?;
         rings.extend(open_host_port(&config, &engine)?.map(Port::Host));
-        let _withheld: Vec<Withheld> = found.iter().filter_map(Withheld::by).collect();
+        let _withheld = if self.withhold { withhold(&found)? } else { Vec::new() };
         drop_privileges(user).context("dropping privileges")?;
         // As whoever it is by now.
         if let Some(file) = &self.state_out {
@@ -252,6 +256,23 @@ fn random_seed() -> Result<u64> {
     let drawn = File::open(RANDOM_DEVICE).and_then(|mut device| device.read_exact(&mut seed));
     drawn.with_context(|| format!("{RANDOM_DEVICE}: drawing a seed"))?;
     Ok(u64::from_ne_bytes(seed))
+}
+
+/// Withholds what can be, and warns of the others.
+fn withhold(found: &[Interface]) -> io::Result<Vec<Withheld>> {
+    let mut all = Vec::new();
+    for interface in found {
+        match Withheld::by(interface) {
+            Some(withheld) => all.push(withheld),
+            None => writeln!(
+                io::stderr(),
+                "towpath: warning: packets of device {} are not withheld: it has addresses, forwards or is a port, or the kernel has no nf_tables \
+                 with owned tables",
+                interface.name
+            )?,
+        }
+    }
+    Ok(all)
 }
 
 /// The system's generator.

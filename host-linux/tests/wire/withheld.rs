@@ -21,7 +21,7 @@ fn the_machines_own_stack_is_given_no_packets_of_a_gateway_that_runs_whatever_en
                 "no nf_tables in the kernel",
             );
         }
-        let gateway = Gateway::start(&network.folder());
+        let gateway = Gateway::start_with(&network.folder(), &["--withhold"]);
         let before = received();
         network.exchange(b"for the gateway");
         assert_eq!(received(), before);
@@ -40,6 +40,18 @@ fn a_device_with_an_address_of_the_machines_own_stays_its_own_too() {
     in_namespace(|| {
         let network = Network::new();
         ip("addr add 10.0.0.1/24 dev ga");
+        let gateway = Gateway::start_with(&network.folder(), &["--withhold"]);
+        let before = received();
+        network.exchange(b"for both");
+        assert!(received() > before);
+        gateway.stop(Signal::INT);
+    });
+}
+
+#[test]
+fn nothing_is_withheld_unless_that_is_asked_for() {
+    in_namespace(|| {
+        let network = Network::new();
         let gateway = Gateway::start(&network.folder());
         let before = received();
         network.exchange(b"for both");
@@ -52,7 +64,7 @@ fn a_device_with_an_address_of_the_machines_own_stays_its_own_too() {
 fn what_is_broadcast_to_a_device_of_a_gateway_stays_the_machines_own_too() {
     in_namespace(|| {
         let network = Network::new();
-        let gateway = Gateway::start(&network.folder());
+        let gateway = Gateway::start_with(&network.folder(), &["--withhold"]);
         network.exchange(b"for the gateway");
         let before = received();
         let client = network.client.udp(4000);
