@@ -82,7 +82,7 @@ impl PacketDevice {
                 .map_err(|error| failed(DeviceErrorCause::Call("entering promiscuous mode", error)))?;
         }
         let ring = ReceiveRing::new(id, received);
-        let transmit_ring = TransmitRing::new(sending, sent);
+        let transmit_ring = TransmitRing::new(sending, sent, (interface.mtu_bytes + LINK_BYTES) as usize);
         Ok(Self { id, interface, socket, ring, transmit_ring, options, counters: Counters::default() })
     }
 

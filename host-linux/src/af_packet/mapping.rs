@@ -97,12 +97,13 @@ impl Mapping {
     /// Writes a frame of `len` bytes into the slot `index`, below [`Geometry::slots`], of a transmit ring by `write`, and asks the kernel to
     /// send it, when the slot is ours; false when it is not.
     pub(super) fn request(&mut self, index: u32, len: u32, write: impl FnOnce(&mut [u8])) -> bool {
-        if self.status(index).load(Ordering::Acquire) != libc::TP_STATUS_AVAILABLE {
+        const TAKEN: u32 = libc::TP_STATUS_SEND_REQUEST | libc::TP_STATUS_SENDING | libc::TP_STATUS_WRONG_FORMAT;
+        if self.status(index).load(Ordering::Acquire) & TAKEN != 0 {
             return false;
         }
         #[expect(unsafe_code, reason = "the ring is memory shared with the kernel")]
         // SAFETY: all of the slot but its first word, which is accessed as an atomic one only; it lies inside the mapping, which lives as long
-        // as `self`. The slot is ours: the kernel reads and writes one only while its status is another than TP_STATUS_AVAILABLE, and the
+        // as `self`. The slot is ours: the kernel reads and writes one only while its status says one of these, and the
         // acquiring load above orders our writes after its own. Nobody else here has it, since `self` is borrowed mutably.
         let bytes = unsafe {
             std::slice::from_raw_parts_mut(

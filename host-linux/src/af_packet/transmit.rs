@@ -55,7 +55,7 @@ impl Outgoing for Frame<'_> {
     }
 
     fn fragments(&self) -> impl Iterator<Item = &[u8]> {
-        std::iter::empty()
+        self.behind.parts()
     }
 
     fn checksum(&self) -> Checksum {
@@ -85,14 +85,21 @@ pub(super) struct Ways<'a> {
 /// Hands `frames` to the kernel in order, as far as it takes them now. Returns how many are dealt with: sent, or dropped
 /// and counted because the kernel refused them. The rest waits for the socket to become writable.
 pub(super) fn send<T: Outgoing>(ways: &mut Ways<'_>, frames: &[T], counters: &mut Counters) -> usize {
-    let mut done = 0;
+    // A device whose queue is full refuses each frame of its own: as many are offered as it has taken, and not all that wait.
+    let (mut done, mut offered_max) = (0, frames.len());
     while done < frames.len() {
-        let left = ways.ring.send(&frames[done..]);
-        note_sent(counters, &frames[done..done + left.frames]);
+        let offered = &frames[done..frames.len().min(done + offered_max)];
+        let left = ways.ring.send(offered);
+        note_sent(counters, &offered[..left.frames]);
         done += left.frames;
         if left.is_next_lost {
             counters.send_drops.add(DropReason::TransmitQueueFull, 1);
             done += 1;
+            offered_max = left.frames.max(1);
+            continue;
+        }
+        if left.frames == offered.len() {
+            offered_max = offered_max.saturating_mul(2);
             continue;
         }
         let batch = &frames[done..frames.len().min(done + BATCH_FRAMES_MAX)];

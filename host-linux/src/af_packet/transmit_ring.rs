@@ -23,12 +23,14 @@ pub(super) struct TransmitRing {
     mapping: Mapping,
     /// The slot that the kernel looks at next.
     next: u32,
+    /// The kernel takes longer frames from a slot than the device's MTU allows; those are left to the long way, where it does not.
+    frame_bytes_max: usize,
 }
 
 impl TransmitRing {
     /// That of a socket which is bound to the device and receives nothing.
-    pub(super) const fn new(socket: OwnedFd, mapping: Mapping) -> Self {
-        Self { socket, mapping, next: 0 }
+    pub(super) const fn new(socket: OwnedFd, mapping: Mapping, frame_bytes_max: usize) -> Self {
+        Self { socket, mapping, next: 0, frame_bytes_max }
     }
 
     /// Its socket.
@@ -44,7 +46,7 @@ impl TransmitRing {
         let slot = |number: usize| (first + number as u32) % slots;
         let mut requested = 0;
         for frame in frames.iter().take(slots as usize) {
-            if !request(&mut self.mapping, slot(requested), frame) {
+            if !request(&mut self.mapping, slot(requested), frame, self.frame_bytes_max) {
                 break;
             }
             requested += 1;
@@ -70,14 +72,16 @@ pub(super) struct Sent {
 }
 
 /// Asks the kernel to send a frame from a slot; false when the slot is not free, or the frame does not fit it.
-fn request<T: Outgoing>(mapping: &mut Mapping, slot: u32, frame: &T) -> bool {
+fn request<T: Outgoing>(mapping: &mut Mapping, slot: u32, frame: &T, frame_bytes_max: usize) -> bool {
     if frame.gso().is_some() {
         return false;
     }
     let prefix = Prefix::new(frame);
     let len = prefix.frame_len(frame);
     let room = mapping.geometry().slot_bytes as usize - REQUEST_AT - VnetHeader::BYTES;
-    let Some(len) = u16::try_from(len).ok().filter(|len| usize::from(*len) <= room) else { return false };
+    let Some(len) = u16::try_from(len).ok().filter(|len| usize::from(*len) <= room.min(frame_bytes_max)) else {
+        return false;
+    };
     let prefix = prefix.in_one_piece(len);
     mapping.request(slot, u32::from(len) + VnetHeader::BYTES as u32, |bytes| {
         let mut at = 0;

@@ -199,15 +199,16 @@ fn what_a_device_does_not_take_is_dropped_by_name_and_the_rest_leaves() {
     in_namespace(|| {
         let (client, mut device) = client_and_device();
         let mut far = client.packet_device();
-        let too_long = ip_frame(UDP, 3000);
-        send(&mut device, &[&udp_frame(b"1"), &too_long, &udp_frame(b"2")]);
+        // The second would have room in a slot.
+        let too_long = [3000, 1519].map(|len| ip_frame(UDP, len));
+        send(&mut device, &[&udp_frame(b"1"), &too_long[0], &too_long[1], &udp_frame(b"2")]);
         assert_eq!(next_frame(&mut far, is_udp), udp_frame(b"1"));
         assert_eq!(next_frame(&mut far, is_udp), udp_frame(b"2"));
         ip("link set ga down");
         send(&mut device, &[&udp_frame(b"3")]);
         let counters = device.counters();
         let drops: Vec<_> = counters.send_drops.iter().collect();
-        assert_eq!(drops, [(DropReason::DeviceDown, 1), (DropReason::TransmitRefused, 1)]);
+        assert_eq!(drops, [(DropReason::DeviceDown, 1), (DropReason::TransmitRefused, 2)]);
         assert_eq!((counters.sent_frames, counters.sent_bytes), (2, 2 * 43));
     });
 }
