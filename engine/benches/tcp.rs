@@ -1,7 +1,7 @@
 //! TCP in memory: two engines joined by rings, a stream from one to the other, beside two stacks of smoltcp.
 //!
 //! `cargo bench -p towpath-engine --bench tcp` prints bytes a second of payload, sockets written and read included; a full segment of an
-//! MTU of 1500 carries 1460 with smoltcp and 1448 with timestamps. Both copy what a device would: once out, once in. Here a
+//! MTU of 1500 carries 1460 with smoltcp and 1448 with timestamps. Both hand frames over as they are. Here a
 //! frame crosses path, connection tracking and hooks at both ends, which smoltcp does not have, and receivers merge frames, as Linux's do
 //! (`generic-receive-offload`), so that they are crossed once for many of them.
 

@@ -1,6 +1,6 @@
 //! Two engines joined by rings, and a stream from one to the other.
 //!
-//! They copy what a device would: once out, once in.
+//! They hand each other frames as two ends of a cable within one machine do: headers are copied, payloads are shared.
 
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
@@ -8,7 +8,7 @@ use std::{
 };
 
 use towpath_engine::{
-    Checksum, Command, DeviceId, Engine, Frame, Gso, Instant,
+    Command, DeviceId, Engine, Frame, Instant, Transmit,
     device::{Device, Feature, Features, InterfaceAddress},
     socket::{Family, SocketError, SocketId, SocketOption},
     wire::MacAddr,
@@ -30,20 +30,12 @@ pub(crate) struct Offload {
     pub(crate) segmentation: bool,
 }
 
-/// A frame between two engines.
-struct Sent {
-    bytes: Vec<u8>,
-    checksum: Checksum,
-    gso: Option<Gso>,
-}
-
 /// Two hosts that nothing but their rings lies between.
 pub(crate) struct Pair {
     engines: [Engine; 2],
     now: Instant,
-    /// Frames on their way from each end, and room for further ones.
-    ring: Vec<Sent>,
-    spare: Vec<Vec<u8>>,
+    /// Frames on their way from one end.
+    ring: Vec<Transmit>,
 }
 
 fn address(index: usize) -> IpAddr {
@@ -73,29 +65,19 @@ fn host(index: usize, offload: Offload) -> Engine {
 impl Pair {
     pub(crate) fn new(offload: Offload) -> Self {
         let engines = [host(0, offload), host(1, offload)];
-        Self { engines, now: Instant::from_secs(1), ring: Vec::new(), spare: Vec::new() }
+        Self { engines, now: Instant::from_secs(1), ring: Vec::new() }
     }
 
     /// Carries what each end has sent to the other, and lets their timers run out.
     fn pass(&mut self) {
         self.now = self.now + TICK;
         for from in 0..2 {
-            let (ring, spare) = (&mut self.ring, &mut self.spare);
-            while let Some(transmit) = self.engines[from].poll_transmit() {
-                let mut bytes = spare.pop().unwrap_or_default();
-                bytes.clear();
-                bytes.extend_from_slice(transmit.head());
-                transmit.fragments().for_each(|part| bytes.extend_from_slice(part));
-                ring.push(Sent { bytes, checksum: transmit.checksum(), gso: transmit.gso() });
-                self.engines[from].recycle(transmit);
-            }
-            let frames: Vec<Frame<'_>> = ring
-                .iter()
-                .map(|sent| Frame { checksum: sent.checksum, gso: sent.gso, ..Frame::new(DeviceId(0), &sent.bytes) })
-                .collect();
+            let ring = &mut self.ring;
+            ring.extend(core::iter::from_fn(|| self.engines[from].poll_transmit()));
+            let frames: Vec<Frame<'_>> = ring.iter().map(|sent| sent.as_frame(DeviceId(0))).collect();
             self.engines[1 - from].handle_frames(self.now, &frames);
             drop(frames);
-            spare.extend(ring.drain(..).map(|sent| sent.bytes));
+            ring.drain(..).for_each(|sent| self.engines[from].recycle(sent));
         }
         for engine in &mut self.engines {
             if engine.poll_timeout().is_some_and(|(when, _)| when <= self.now) {
