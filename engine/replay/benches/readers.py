@@ -166,5 +166,7 @@ if __name__ == "__main__":
             record(folder)
         case ["--serve", folder, certificate]:
             serve(folder, certificate)
-        case _:
+        case []:
             main()
+        case _:
+            sys.exit(__doc__)
