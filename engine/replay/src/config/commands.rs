@@ -9,7 +9,7 @@ use towpath_engine::{
     wire::{MacAddr, ipv6::link_local},
 };
 
-use super::{BondConfig, Config, Interface};
+use super::{BondConfig, Config, Interface, VlanConfig};
 
 /// What an interface is where the configuration does not say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,12 +42,8 @@ impl Hardware {
 }
 
 impl Config {
-    /// The commands that make an engine this gateway, but for rules and helpers, which lie in files of their own.
-    /// They have to be carried out in order, by an engine without devices.
-    pub fn commands(&self, mut hardware: impl FnMut(DeviceId, &Interface) -> Hardware) -> Vec<Command> {
-        let is_of_interface = |(name, _): &&(String, u32)| of_interface(name).is_some();
-        let set = |(name, value): &(String, u32)| Command::SetSysctl(name.clone(), *value);
-        let sysctls = self.sysctls.iter().filter(|sysctl| !is_of_interface(sysctl)).map(set);
+    /// Interfaces, bonds and VLANs, by their numbers.
+    fn made_devices(&self, hardware: &mut impl FnMut(DeviceId, &Interface) -> Hardware) -> Vec<Device> {
         let (mut devices, mut tags_left) = (Vec::<Device>::new(), Vec::<u8>::new());
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let found = hardware(DeviceId(number), interface);
@@ -69,22 +65,22 @@ impl Config {
             tags_left.push(tags_left.iter().copied().min().unwrap_or(u8::MAX));
         }
         for vlan in &self.vlans {
-            let parent = devices.get(usize::from(vlan.vlan.parent.0)).cloned().unwrap_or_default();
-            let left = tags_left.get(usize::from(vlan.vlan.parent.0)).copied().unwrap_or(u8::MAX);
+            let parent = usize::from(vlan.vlan.parent.0);
+            let left = tags_left.get(parent).copied().unwrap_or(u8::MAX);
             tags_left.push(left.saturating_sub(1));
-            let mtu_bytes = vlan.mtu_bytes.unwrap_or(parent.mtu_bytes);
-            let mac = vlan.mac.unwrap_or(parent.mac);
-            devices.push(Device {
-                name: vlan.name.clone(),
-                mac,
-                mtu_bytes: if left > 0 { mtu_bytes } else { mtu_bytes.min(parent.mtu_bytes.saturating_sub(TAG_BYTES)) },
-                addresses: with_link_local(&vlan.addresses, mac),
-                arp: vlan.arp.unwrap_or(parent.arp),
-                any_destination: parent.any_destination && vlan.mac.is_none(),
-                kind: Kind::Vlan(vlan.vlan),
-                ..Device::default()
-            });
+            let parent = devices.get(parent).cloned().unwrap_or_default();
+            devices.push(device_of_vlan(vlan, &parent, left > 0));
         }
+        devices
+    }
+
+    /// The commands that make an engine this gateway, but for rules and helpers, which lie in files of their own.
+    /// They have to be carried out in order, by an engine without devices.
+    pub fn commands(&self, mut hardware: impl FnMut(DeviceId, &Interface) -> Hardware) -> Vec<Command> {
+        let is_of_interface = |(name, _): &&(String, u32)| of_interface(name).is_some();
+        let set = |(name, value): &(String, u32)| Command::SetSysctl(name.clone(), *value);
+        let sysctls = self.sysctls.iter().filter(|sysctl| !is_of_interface(sysctl)).map(set);
+        let devices = self.made_devices(&mut hardware);
         let arps: Vec<bool> = devices.iter().map(|device| device.arp).collect();
         let mode = self.helper_mode.map(Command::SetHelperMode);
         // What a policy does not say is what the tunables say when it is made.
@@ -149,5 +145,41 @@ fn with_link_local(addresses: &[InterfaceAddress], mac: MacAddr) -> Vec<Interfac
     all
 }
 
+/// A VLAN's device; `has_room`: its tag fits beside the parent's largest packet.
+fn device_of_vlan(vlan: &VlanConfig, parent: &Device, has_room: bool) -> Device {
+    let (mac, mtu_bytes) = (vlan.mac.unwrap_or(parent.mac), vlan.mtu_bytes.unwrap_or(parent.mtu_bytes));
+    let most = if has_room { u32::MAX } else { parent.mtu_bytes.saturating_sub(TAG_BYTES) };
+    Device {
+        name: vlan.name.clone(),
+        mac,
+        mtu_bytes: mtu_bytes.min(most),
+        addresses: with_link_local(&vlan.addresses, mac),
+        arp: vlan.arp.unwrap_or(parent.arp),
+        any_destination: parent.any_destination && vlan.mac.is_none(),
+        kind: Kind::Vlan(vlan.vlan),
+        ..Device::default()
+    }
+}
+
 /// Bytes of a VLAN tag.
 const TAG_BYTES: u32 = 4;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_second_tag_leaves_less_room_where_frames_may_have_one_beyond_the_mtu() {
+        let mtus = |inner: &str| {
+            let text = format!(
+                "[[interface]]\nname='lan'\nmtu=1400\n[[vlan]]\nparent='lan'\nid=10\n[[vlan]]\nparent='lan.10'\nid=5\n{inner}"
+            );
+            let one_tag = |device, _: &Interface| Hardware { tags_beyond_mtu: 1, ..Hardware::in_replay(device) };
+            let config = Config::read("f", &text).expect("it is right");
+            config.made_devices(&mut { one_tag }).iter().map(|device| device.mtu_bytes).collect::<Vec<_>>()
+        };
+        assert_eq!(mtus(""), [1400, 1400, 1396]);
+        assert_eq!(mtus("mtu=1400"), [1400, 1400, 1396]);
+        assert_eq!(mtus("mtu=1300"), [1400, 1400, 1300], "what is said is less than that");
+    }
+}

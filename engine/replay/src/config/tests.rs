@@ -80,13 +80,6 @@ fn vlans_are_devices_behind_the_interfaces_and_as_their_parents_where_nothing_is
     let devices: Vec<_> = engine.devices().iter().map(|(_, device)| device).collect();
     assert_eq!(devices.iter().map(|device| &device.name[..]).collect::<Vec<_>>(), ["lan", "lan.10", "inner"]);
     assert_eq!(devices.iter().map(|device| device.mtu_bytes).collect::<Vec<_>>(), [1400, 1400, 1300]);
-    let mtus = |text: &str| {
-        let one_tag = |device, _: &Interface| Hardware { tags_beyond_mtu: 1, ..Hardware::in_replay(device) };
-        let mtu = |command| if let Command::AddDevice(device) = command { Some(device.mtu_bytes) } else { None };
-        Config::read("f", text).unwrap().commands(one_tag).into_iter().filter_map(mtu).collect::<Vec<_>>()
-    };
-    assert_eq!(mtus(text), [1400, 1400, 1300], "what is said is less than a second tag leaves");
-    assert_eq!(mtus(&text.replace("mtu=1300", "")), [1400, 1400, 1396]);
     assert!(devices.iter().all(|device| device.mac == devices[0].mac));
     assert_eq!(devices[1].kind, Kind::Vlan(Vlan { parent: DeviceId(0), tpid: 0x88a8, id: 10 }));
     assert_eq!(devices[2].kind, Kind::Vlan(Vlan { parent: DeviceId(1), tpid: 0x8100, id: 5 }));
