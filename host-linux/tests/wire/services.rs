@@ -190,7 +190,11 @@ fn a_hundred_thousand_short_connections_leave_nothing_behind() {
         fs::write(folder.path().join("files/file"), "here").unwrap();
         let gateway = Gateway::start(&folder);
         // What is over has a second, and few may wait for late segments.
-        for tunable in ["netfilter.nf_conntrack_tcp_timeout_time_wait=1", "ipv4.tcp_max_tw_buckets=100"] {
+        for tunable in [
+            "netfilter.nf_conntrack_tcp_timeout_time_wait=1",
+            "netfilter.nf_conntrack_tcp_timeout_close=1",
+            "ipv4.tcp_max_tw_buckets=100",
+        ] {
             assert!(folder.towpath(&["sysctl", "-w", &format!("net.{tunable}")]).status.success(), "{tunable}");
         }
         let half = || {
