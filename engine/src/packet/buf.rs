@@ -210,13 +210,9 @@ impl Pool {
         let Some(class) = FRAGMENT_BYTES.iter().position(|most| room <= *most) else {
             return Fragment::of(bytes.to_vec());
         };
-        let mut buffer =
-            self.buffers[class].pop().unwrap_or_else(|| Arc::new(Vec::with_capacity(FRAGMENT_BYTES[class])));
+        let mut buffer = self.buffer_of(class);
         match Arc::get_mut(&mut buffer) {
-            Some(free) => {
-                free.clear();
-                free.extend_from_slice(bytes);
-            }
+            Some(free) => free.extend_from_slice(bytes),
             None => buffer = Arc::new(bytes.to_vec()),
         }
         Fragment { buffer, start: 0, end: bytes.len() as u32 }
@@ -224,15 +220,21 @@ impl Pool {
 
     /// An empty buffer with room for so many bytes, and for an eighth more at most.
     pub(super) fn buffer(&mut self, room: usize) -> Arc<Vec<u8>> {
-        let Some(class) = FRAGMENT_BYTES.iter().position(|most| (room..=room + room / 8).contains(most)) else {
-            return Arc::new(Vec::with_capacity(room));
-        };
-        let mut buffer = self.buffers[class].pop();
-        match buffer.as_mut().and_then(Arc::get_mut) {
-            Some(free) => free.clear(),
-            None => buffer = None,
+        match FRAGMENT_BYTES.iter().position(|most| (room..=room + room / 8).contains(most)) {
+            Some(class) => self.buffer_of(class),
+            None => Arc::new(Vec::with_capacity(room)),
         }
-        buffer.unwrap_or_else(|| Arc::new(Vec::with_capacity(FRAGMENT_BYTES[class])))
+    }
+
+    /// An empty buffer of a size class.
+    fn buffer_of(&mut self, class: usize) -> Arc<Vec<u8>> {
+        if let Some(mut buffer) = self.buffers[class].pop()
+            && let Some(free) = Arc::get_mut(&mut buffer)
+        {
+            free.clear();
+            return buffer;
+        }
+        Arc::new(Vec::with_capacity(FRAGMENT_BYTES[class]))
     }
 
     /// Keeps a buffer that nobody else refers to, if it is of a size that is kept.
