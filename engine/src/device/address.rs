@@ -31,9 +31,9 @@ impl InterfaceAddress {
     /// The network's broadcast address; `None` for prefixes of 31 and 32 bits (RFC 3021), and for IPv6, which has none.
     #[must_use]
     pub fn broadcast(self) -> Option<Ipv4Addr> {
-        match self.network() {
-            IpAddr::V4(network) if self.prefix < 31 => {
-                Some(Ipv4Addr::from_bits(network.to_bits() | (u32::MAX >> self.prefix)))
+        match self.address {
+            IpAddr::V4(address) if self.prefix < 31 => {
+                Some(Ipv4Addr::from_bits(address.to_bits() | (u32::MAX >> self.prefix)))
             }
             IpAddr::V4(_) | IpAddr::V6(_) => None,
         }

@@ -1,11 +1,17 @@
 //! Prefixes of both families: how many leading bits two addresses share, and networks.
 
-use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::{
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
+    ops::BitAnd,
+};
 
 /// Bits of an address as a prefix counts them.
-pub trait Bits: Copy + Ord {
+pub trait Bits: Copy + Ord + BitAnd<Output = Self> {
     /// How many there are.
     const LEN: u8;
+
+    /// All of them one.
+    const ONES: Self;
 
     /// The leading `prefix` bits; all for a longer prefix.
     #[must_use]
@@ -14,6 +20,7 @@ pub trait Bits: Copy + Ord {
 
 impl Bits for u32 {
     const LEN: u8 = 32;
+    const ONES: Self = Self::MAX;
 
     fn leading(self, prefix: u8) -> Self {
         self & Self::MAX.checked_shl(Self::BITS - Self::from(prefix.min(Self::LEN))).unwrap_or(0)
@@ -22,6 +29,7 @@ impl Bits for u32 {
 
 impl Bits for u128 {
     const LEN: u8 = 128;
+    const ONES: Self = Self::MAX;
 
     fn leading(self, prefix: u8) -> Self {
         self & Self::MAX.checked_shl(Self::BITS - u32::from(prefix.min(Self::LEN))).unwrap_or(0)

@@ -118,8 +118,25 @@ pub struct Routes {
 struct Table<B> {
     /// Sorted by descending prefix, then destination, then metric. The number is the destination.
     routes: Vec<(B, Route)>,
-    /// Where in `routes` each prefix length begins and ends, longest first.
-    lengths: Vec<(u8, u32, u32)>,
+    /// Those of each prefix length, longest first.
+    lengths: Vec<Length<B>>,
+}
+
+/// The routes of one prefix length.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Length<B> {
+    prefix: u8,
+    /// Its leading bits.
+    mask: B,
+    /// Where in all routes they begin, and where they end.
+    start: u32,
+    end: u32,
+}
+
+impl<B: Bits> Length<B> {
+    fn new(prefix: u8, start: u32) -> Self {
+        Self { prefix, mask: B::ONES.leading(prefix), start, end: start }
+    }
 }
 
 impl<B> Default for Table<B> {
@@ -174,9 +191,9 @@ impl<B: Bits> Table<B> {
     }
 
     fn longest(&self, destination: B, down: &[DeviceId]) -> Option<&Route> {
-        self.lengths.iter().find_map(|&(prefix, start, end)| {
-            let routes = &self.routes[start as usize..end as usize];
-            let network = destination.leading(prefix);
+        self.lengths.iter().find_map(|length| {
+            let routes = &self.routes[length.start as usize..length.end as usize];
+            let network = destination & length.mask;
             let first = routes.partition_point(|(destination, _)| *destination < network);
             let mut same = routes[first..].iter().take_while(|(destination, _)| *destination == network);
             same.find(|(_, route)| down.is_empty() || !route.leads_to(down)).map(|(_, route)| route)
@@ -192,23 +209,25 @@ impl<B: Bits> Table<B> {
 
     /// Counts a route that has come to the others of its prefix length.
     fn count_length(&mut self, prefix: u8) {
-        let mut at = self.lengths.partition_point(|(longer, ..)| *longer > prefix);
-        if self.lengths.get(at).is_none_or(|(known, ..)| *known != prefix) {
-            let start = at.checked_sub(1).map_or(0, |before| self.lengths[before].2);
-            self.lengths.insert(at, (prefix, start, start));
+        let at = self.lengths.partition_point(|longer| longer.prefix > prefix);
+        if self.lengths.get(at).is_none_or(|known| known.prefix != prefix) {
+            let start = at.checked_sub(1).map_or(0, |before| self.lengths[before].end);
+            self.lengths.insert(at, Length::new(prefix, start));
         }
-        self.lengths[at].2 += 1;
-        while let Some((_, start, end)) = self.lengths.get_mut(at + 1) {
-            (*start, *end, at) = (*start + 1, *end + 1, at + 1);
+        self.lengths[at].end += 1;
+        for shorter in &mut self.lengths[at + 1..] {
+            (shorter.start, shorter.end) = (shorter.start + 1, shorter.end + 1);
         }
     }
 
     fn index_lengths(&mut self) {
         self.lengths.clear();
-        for (index, (_, route)) in self.routes.iter().enumerate() {
-            match self.lengths.last_mut() {
-                Some((prefix, _, end)) if *prefix == route.prefix => *end = index as u32 + 1,
-                Some(_) | None => self.lengths.push((route.prefix, index as u32, index as u32 + 1)),
+        for (index, (_, route)) in (0..).zip(&self.routes) {
+            if self.lengths.last().is_none_or(|last| last.prefix != route.prefix) {
+                self.lengths.push(Length::new(route.prefix, index));
+            }
+            if let Some(last) = self.lengths.last_mut() {
+                last.end = index + 1;
             }
         }
     }
