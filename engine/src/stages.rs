@@ -353,6 +353,10 @@ impl Engine {
 
     /// Shows the payload to the connection's helper, and moves sequence numbers that it has moved before.
     pub(crate) fn help(&mut self, now: Instant, mut packet: Packet, place: Place, way: Way) -> Result<Walked, Dropped> {
+        let connection = packet.meta().tracking.connection().and_then(|id| self.conntrack.connection(id));
+        if connection.is_none_or(|connection| connection.extension.is_none()) {
+            return Ok(Walked::On(packet));
+        }
         let broadcast_prefix = packet.meta().owner.and_then(|_| self.broadcast_prefix(&packet, way));
         let mut desk = self.desk(now);
         desk.outside.way = way;
