@@ -19,7 +19,7 @@ use crate::{
 impl Conntrack {
     /// Makes room for as many connections as there may be, so that no packet has to wait for it later.
     pub fn make_room(&mut self, sysctls: &Sysctls) {
-        self.table.reserve(bound(sysctls));
+        self.table.make_room(room(sysctls));
     }
 
     /// Makes an unconfirmed connection; `None` when there is no room and nothing could be dropped early.
@@ -107,6 +107,11 @@ impl Conntrack {
         }
         Some(Box::new(expectation))
     }
+}
+
+/// How many connections the table is made for: as many as there may be, and at least as many as Linux would make buckets.
+pub(crate) fn room(sysctls: &Sysctls) -> u32 {
+    bound(sysctls).max(sysctls.conntrack_buckets.min(CONNECTIONS_BOUND))
 }
 
 /// How many connections there may be (`net.netfilter.nf_conntrack_max`; 0: as many as ever fit).

@@ -9,8 +9,9 @@
 //! place, from which both of its directions are seen; any other has a place for each. A bucket that is full goes on in
 //! another one; at 5.5 places taken of ten, as when all are translated, one bucket in forty does.
 //!
-//! Why not a table that grows: `nf_conntrack_max` says how large it gets, and nothing has to move while packets wait. It takes its
-//! memory when the first connection is entered, 6 MB by default, which that one waits for: a host that tracks none needs none.
+//! Why not a table that grows: `nf_conntrack_max` and `nf_conntrack_buckets` say how large it gets, and nothing has to move while packets
+//! wait. It takes its memory when the first connection is entered, 6 MB by default, which that one waits for: a host that tracks none
+//! needs none, and one that tracks few does with less where both are small.
 
 use alloc::{vec, vec::Vec};
 

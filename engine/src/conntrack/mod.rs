@@ -64,6 +64,7 @@ pub mod zone;
 
 pub use calling::{HelperEvent, LineStarts, Streams};
 pub use conn::{Changes, ConnId, Connection, Counter, Extension, ProtocolState, Status};
+pub(crate) use creation::room;
 pub use entry::{Entry, Life, SctpEntry, TcpEntry, TcpSideEntry};
 pub use expect::{Expectation, ExpectationEntry, ExpectationId, Expectations, HelperId};
 pub use reasoning::{Invalid, Reasoning};

@@ -48,9 +48,11 @@ impl Table {
         }
     }
 
-    /// Makes room for so many connections, if there is less. All of them are entered anew, about 0.1 µs each.
-    pub(super) fn reserve(&mut self, room: u32) {
-        if room <= self.room {
+    /// Makes room for so many connections, and not for more than those and what there is. All that is there is entered anew, about
+    /// 0.1 µs each.
+    pub(super) fn make_room(&mut self, room: u32) {
+        let room = room.max(self.slab.slots());
+        if room == self.room {
             return;
         }
         self.room = room;
@@ -283,6 +285,22 @@ mod tests {
         for number in [9, 5, 6, 7] {
             assert_eq!(find(&table, Zone::new(number, Reach::Original)), Some(Found::Alive(newest, Direction::Reply)));
         }
+    }
+
+    #[test]
+    fn a_table_is_made_for_more_or_fewer_connections_and_finds_those_that_there_are() {
+        let mut table = Table::new(&mut Random::new(1), 4096);
+        let slot = enter(&mut table, Zone::DEFAULT, 200);
+        let answer = tuple(2, 1);
+        let find = |table: &Table| table.find(NOW, Zone::DEFAULT, &answer, table.hash(&answer));
+        let mut made_for = |room| {
+            table.make_room(room);
+            assert_eq!(find(&table), Some(Found::Alive(slot, Direction::Reply)), "made for {room}");
+            table.index.bytes()
+        };
+        let [few, some, many] = [64, 4096, 65_536].map(&mut made_for);
+        assert!(few < some && some < many, "{few}, {some}, {many}");
+        assert_eq!(made_for(4096), some);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use super::{Part, SnapshotError, envelope};
 use crate::{
     command::Command,
     conntrack::{
-        Family,
+        self, Family,
         calling::{HelpersRecord, Offer},
         snapshot::{ConntrackRecord, Known},
     },
@@ -195,7 +195,7 @@ impl EngineRecord {
         Part::PathMtus.check(self.path_mtus.len() <= PATH_MTUS_MAX)?;
         engine.path_mtus = self.path_mtus;
         engine.helpers_by_port = self.helpers_by_port;
-        let room_max = engine.around.sysctls.conntrack_max.max(CONNECTIONS_MAX);
+        let room_max = conntrack::room(&engine.around.sysctls).max(CONNECTIONS_MAX);
         engine.conntrack = self.conntrack.restore(&Known { latest: self.latest, room_max, helpers: &names })?;
         Part::Rules.check(self.lists.is_sound())?;
         engine.lists = self.lists;

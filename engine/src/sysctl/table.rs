@@ -97,7 +97,8 @@ sysctls! {
     conntrack_acct: "net.netfilter.nf_conntrack_acct" = 0, 0..=1;
     /// Whether it is known when new connections began; it is told with their end.
     conntrack_timestamp: "net.netfilter.nf_conntrack_timestamp" = 0, 0..=1;
-    /// Without effect: the table of connections has the buckets that it needs.
+    /// The least number of connections that their table is made for, however few `nf_conntrack_max` allows; it takes 24 bytes for each.
+    /// In Linux, how many buckets it has.
     conntrack_buckets: "net.netfilter.nf_conntrack_buckets" = 262_144, 1..=2_147_483_647;
     /// Whether new connections tell of what becomes of them (`conntrack -E`): 0 only those of which a CT rule says so
     /// (`--ctevents`, `--expevents`), 1 all; 2, which in Linux makes it depend on whether anybody listens when they begin, is as 1.
