@@ -84,6 +84,9 @@ impl Conntrack {
 
     /// Whether another connection has a tuple of this one, whose hashes these are. Those whose time is over do not count.
     fn clashes(&mut self, now: Instant, slot: u32, hashes: [u64; 2], around: &mut Surroundings) -> bool {
+        if self.table.is_free(self.table.slab[slot].zone(), hashes) {
+            return false;
+        }
         [Direction::Original, Direction::Reply].into_iter().zip(hashes).any(|(direction, hash)| {
             loop {
                 let connection = &self.table.slab[slot];

@@ -118,6 +118,13 @@ impl Table {
         Some(if self.slab[slot].expires > now { Found::Alive(slot, direction) } else { Found::Expired(slot) })
     }
 
+    /// Whether nothing can stand at the tuples of a connection, of which these are the hashes in zone 0: they have one place, and nothing
+    /// has its tag. Of most new connections this spares two look-ups.
+    #[inline]
+    pub(super) fn is_free(&self, zone: Zone, hashes: [u64; 2]) -> bool {
+        matches!(places_of(hashes, zone), [Some((hash, _)), None] if self.index.candidates(hash).next().is_none())
+    }
+
     /// Enters a connection that is in the slab but not found yet. The hashes are those of its tuples in zone 0.
     pub(super) fn enter(&mut self, now: Instant, slot: u32, hashes: [u64; 2]) {
         let zone = self.slab[slot].zone();
