@@ -253,8 +253,7 @@ impl Connection {
             self.trouble.is_late = false;
             return;
         };
-        let resent = ((since.as_nanos() / 1_000_000) as u32).wrapping_add(self.agreed.timestamp_offset);
-        let is_older = (timestamps.echo.wrapping_sub(resent) as i32) < 0;
+        let is_older = (timestamps.echo.wrapping_sub(self.clock_at(since)) as i32) < 0;
         self.trouble.is_late = self.agreed.timestamps && timestamps.echo != 0 && is_older;
     }
 
