@@ -44,8 +44,9 @@ impl World {
             mtu_bytes: if how & 0x80 == 0 { 1500 } else { 576.max(u32::from(how & 1) * 1280) },
             ..Link::default()
         };
+        let seed = input.byte();
         let mut world = Self {
-            network: Network::new(input.byte().into(), link),
+            network: Network::new(seed.into(), link),
             listener: None,
             pairs: Vec::new(),
             family: if how & 1 == 0 { Family::Ipv4 } else { Family::Ipv6 },
@@ -68,7 +69,7 @@ impl World {
         for _ in 0..usize::from(how >> 5 & 3) {
             world.tune(input);
         }
-        world.network.is_shared = input.byte() & 1 != 0;
+        world.network.is_shared = seed & 0x80 != 0;
         world.listen(input.byte());
         world.connect(input.byte());
         world
