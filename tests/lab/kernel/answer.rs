@@ -157,7 +157,8 @@ fn play_with(
     let draws = Draws::read(folder)?;
     let inputs = frames::read(&scenario, folder)?;
     let now = START;
-    let engine = router::build(&scenario, folder, &frames::addresses(&inputs), seed, helpers(), now)?;
+    let engine =
+        router::build(&scenario, folder, &frames::addresses(&inputs), draws.names(FLOW_LABEL), seed, helpers(), now)?;
     let zones = BTreeSet::from([0]);
     let mut play = Play {
         scenario,
@@ -209,9 +210,6 @@ struct Play {
 impl Play {
     fn frame(&mut self, n: usize, input: &Input) -> Result<FrameAnswer> {
         let script = script(self.draws.frames.get(&n))?;
-        // The kernel gave no flow label where its draws have none, or nobody wrote down which.
-        let labels = u32::from(script.iter().any(|(draw, _)| *draw == Draw::FlowLabel));
-        self.engine.handle_command(self.now, Command::SetSysctl("net.ipv6.auto_flowlabels".into(), labels))?;
         self.engine.handle_command(self.now, Command::Script(Some(script)))?;
         let expired = self.steps_before(n)?;
         let input = self.addressed(n, input)?;
@@ -404,6 +402,9 @@ fn drain(engine: &mut Engine) -> Given {
     given
 }
 
+/// What draws of flow labels are called.
+const FLOW_LABEL: &str = "flow_label";
+
 /// The kernel's draws for one frame, for the engine to take.
 fn script(draws: Option<&BTreeMap<String, Vec<u32>>>) -> Result<Vec<(Draw, u32)>> {
     let mut script = Vec::new();
@@ -413,7 +414,7 @@ fn script(draws: Option<&BTreeMap<String, Vec<u32>>>) -> Result<Vec<(Draw, u32)>
             "ip_id" => Draw::IpId,
             // The kernel's own TCP drew these, or a frame of the scenario brought them; the engine has none.
             "isn" | "tsval" => continue,
-            "flow_label" => Draw::FlowLabel,
+            FLOW_LABEL => Draw::FlowLabel,
             "frag_id" => Draw::FragmentId,
             other => bail!("draws.json: draws of kind '{other}' are not supported"),
         };

@@ -32,6 +32,7 @@ impl Material {
             &scenario,
             folder.into(),
             &frames::addresses(&inputs),
+            true,
             0,
             towpath_helpers_native::all(),
             now,

@@ -45,8 +45,9 @@ const BASE_SYSCTLS: [(&str, u32); 10] = [
     ("net.netfilter.nf_conntrack_acct", 1),
 ];
 
-/// Builds the router. `seen` are the addresses that the capture mentions: those on a link become neighbours. `seed` decides
-/// what nobody has written down.
+/// Builds the router. `seen` are the addresses that the capture mentions: those on a link become neighbours. Where nobody has written
+/// down which flow labels it gives it gives none, unless the scenario says that it does. `seed` decides what else nobody has written
+/// down.
 ///
 /// # Errors
 /// When the scenario asks for something that cannot be built.
@@ -54,6 +55,7 @@ pub(super) fn build(
     scenario: &Scenario,
     folder: Folder<'_>,
     seen: &BTreeSet<IpAddr>,
+    labels_flows: bool,
     seed: u64,
     helpers: Vec<Box<dyn Helper>>,
     now: Instant,
@@ -73,7 +75,7 @@ pub(super) fn build(
         give(Command::LoadHelper(helper))?;
     }
     give(Command::SetHelperMode(HelperMode::Kernel))?;
-    for (name, value) in BASE_SYSCTLS {
+    for (name, value) in BASE_SYSCTLS.into_iter().chain([("net.ipv6.auto_flowlabels", labels_flows.into())]) {
         give(Command::SetSysctl(name.into(), value))?;
     }
     for command in &scenario.setup {

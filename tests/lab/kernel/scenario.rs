@@ -271,6 +271,11 @@ impl Draws {
             None => Ok(Self::default()),
         }
     }
+
+    /// Whether there are draws of a kind.
+    pub(super) fn names(&self, kind: &str) -> bool {
+        self.frames.values().any(|draws| draws.contains_key(kind))
+    }
 }
 
 const FILE: &str = "scenario.json";
