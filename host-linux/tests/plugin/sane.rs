@@ -134,7 +134,7 @@ fn any_payload_is_read_with_less_than_half_its_fuel() {
     sane.inspect(&told(REPLY), &[2], &[0, 10_000, 0x1234, 0].map(u32::to_be_bytes).concat()).unwrap();
     worst = worst.max(sane.fuel_spent());
     let bound = sane.manifest().fuel_per_call;
-    assert!((bound / 20..bound / 2).contains(&worst), "{worst} of {bound}");
+    assert!(worst > 0 && worst < bound / 2, "{worst} of {bound}");
 }
 
 #[test]
@@ -190,7 +190,8 @@ fn beside_linuxs_own_it_answers_every_scenario_as_the_kernel_does() {
         let text = fs::read_to_string(folder.join("result.json")).unwrap();
         let kernel: serde_json::Value = serde_json::from_str(&text).unwrap();
         let ours = serde_json::to_value(lab::kernel::answer_with(&folder, &helpers).unwrap()).unwrap();
-        let differences = lab::kernel::differences(&kernel, &ours);
+        let mut differences = lab::kernel::differences(&kernel, &ours);
+        differences.extend(lab::kernel::counters(&kernel, &ours));
         assert!(differences.is_empty(), "{}:\n{}", folder.display(), differences.join("\n"));
         played += 1;
     }
