@@ -1,5 +1,5 @@
-/* Forwards frames between two devices, both ways, and does nothing else than to give them other Ethernet addresses: the bound of what a program
- * over AF_PACKET can do, and the peer of our ratios.
+/* Forwards frames between two devices, both ways, and does nothing else than to give them other Ethernet addresses: the peer of our
+ * ratios.
  *
  *     bare_forwarder ring|super DEVICE TO_MAC DEVICE TO_MAC
  *
