@@ -6,7 +6,7 @@ use towpath_engine::{
     wire::MacAddr,
 };
 
-use super::{carrier, interface::link, sys, sys::Query};
+use super::{attribute, interface::link, sys, sys::Query};
 
 /// How a device is at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -17,7 +17,9 @@ pub struct Condition {
     pub is_up: bool,
     /// What its link says of itself; that of one which cannot be asked is down.
     pub link: Link,
-    /// How often its link has lost its carrier so far; `None`: it cannot be asked.
+    /// How often its link has lost its carrier since it was made; `None`: it cannot be asked, or does not say (before Linux 4.16). The kernel tells
+    /// at once of a carrier that is lost and back, when it comes to it (Linux v6.18: `net/core/link_watch.c`), and counts each loss when it happens
+    /// (`net/sched/sch_generic.c`, `netif_carrier_off()`): one that is back before anybody has looked leaves no other trace.
     pub carrier_losses: Option<u32>,
     /// The largest packet that it sends; `None`: it cannot be asked.
     pub mtu_bytes: Option<u32>,
@@ -61,7 +63,7 @@ impl Condition {
         let flags = query(Query::Flags).map_or(0, |[f0, f1, ..]| i32::from(u16::from_ne_bytes([f0, f1])));
         let is_up = flags & libc::IFF_UP != 0;
         // Asked first, so that a loss between both is told next time and not twice.
-        let carrier_losses = carrier::losses(index);
+        let carrier_losses = attribute::number_of(index, libc::IFLA_CARRIER_DOWN_COUNT);
         let link = link(&socket, &name).unwrap_or(Link::DOWN);
         let offloads = sys::device_features(&socket, &name).map_or(Self::GONE.offloads, |features| offloads(&features));
         Self { index: Some(index), is_up, link, carrier_losses, mtu_bytes, mac, offloads }

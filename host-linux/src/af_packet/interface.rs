@@ -6,6 +6,7 @@ use rustix::net::{AddressFamily, SocketType, netdevice};
 use towpath_engine::{device::Link, wire::MacAddr};
 
 use super::{
+    attribute,
     error::{DeviceError, DeviceErrorCause},
     sys::{self, Query},
 };
@@ -117,6 +118,11 @@ pub(super) fn link(socket: &OwnedFd, name: &str) -> io::Result<Link> {
         _ => None,
     };
     Ok(Link { carrier, speed_mbps: (1..u32::MAX).contains(&speed).then_some(speed), full_duplex })
+}
+
+/// Whether the device of that number is a port of another one: a bridge, a bond.
+pub(super) fn is_port(index: u32) -> bool {
+    attribute::number_of(index, libc::IFLA_MASTER).is_some()
 }
 
 /// Looked up in a list of lines whose last word is the device (proc_net(5)). Without /proc there is nothing to warn of.

@@ -19,7 +19,7 @@
 //! have to be copied: `sendmmsg` takes them from where they lie, and spends 300 ns on each frame before it looks at it. Super-packets go that way,
 //! of which a copy would cost more. The figures are in `host-linux/benches/README.md`.
 
-mod carrier;
+mod attribute;
 mod claim;
 mod condition;
 mod counters;

@@ -15,10 +15,7 @@ use std::{io, os::fd::OwnedFd};
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, netlink, recv, send, socket_with};
 use zerocopy::{Immutable, IntoBytes};
 
-use super::{
-    carrier,
-    interface::{Interface, Intrusion},
-};
+use super::interface::{Interface, Intrusion, is_port};
 
 /// Withholds a device's packets from the machine's own network stack as long as it lives.
 #[derive(Debug)]
@@ -37,7 +34,7 @@ impl Withheld {
         let versions = [(Intrusion::Ipv4Address, libc::ETH_P_IP), (Intrusion::Ipv6Address, libc::ETH_P_IPV6)];
         let withheld = versions.into_iter().filter(|(address, _)| !intrusions.contains(address));
         let protocols: Vec<u16> = withheld.map(|(_, protocol)| protocol as u16).collect();
-        if protocols.is_empty() || intrusions.contains(&Intrusion::Forwarding) || carrier::is_port(*index) {
+        if protocols.is_empty() || intrusions.contains(&Intrusion::Forwarding) || is_port(*index) {
             return None;
         }
         make(&table(name, &protocols)).ok().map(|owner| Self { _owner: owner })

@@ -1,24 +1,10 @@
-//! How often a device has lost its carrier, and whose port it is.
-//!
-//! A carrier that is back before anybody has looked leaves no other trace: the kernel tells of both changes at once, when it comes to it
-//! (Linux v6.18: `net/core/link_watch.c`), and counts each when it happens (`net/sched/sch_generic.c`, `netif_carrier_off()`).
+//! A number that the kernel has of a network device (rtnetlink(7)).
 
 use rustix::net::{AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, recv, send, socket_with};
 use zerocopy::{FromBytes, Immutable, IntoBytes, KnownLayout};
 
-/// How often the device of that number has lost its carrier since it was made; `None`: there is none, or the kernel does not say (before
-/// Linux 4.16).
-pub(super) fn losses(index: u32) -> Option<u32> {
-    number_of(index, libc::IFLA_CARRIER_DOWN_COUNT)
-}
-
-/// Whether the device of that number is a port of another one: a bridge, a bond.
-pub(super) fn is_port(index: u32) -> bool {
-    number_of(index, libc::IFLA_MASTER).is_some()
-}
-
-/// A number that the kernel has of a device.
-fn number_of(index: u32, attribute: u16) -> Option<u32> {
+/// What an attribute of the device of that number says; `None`: there is no such device, or it has no such attribute.
+pub(super) fn number_of(index: u32, attribute: u16) -> Option<u32> {
     let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
     // Protocol 0 of this family is NETLINK_ROUTE.
     let socket = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None).ok()?;
@@ -138,6 +124,7 @@ mod tests {
 
     #[test]
     fn a_device_that_is_there_says_how_often_and_one_that_is_not_does_not() {
+        let losses = |index| number_of(index, libc::IFLA_CARRIER_DOWN_COUNT);
         assert!(losses(1).is_some(), "the loopback device");
         assert_eq!(losses(i32::MAX as u32), None);
     }
