@@ -87,6 +87,7 @@ pub(super) struct Ways<'a> {
 pub(super) fn send<T: Outgoing>(ways: &mut Ways<'_>, frames: &[T], counters: &mut Counters) -> usize {
     // A device whose queue is full refuses each frame of its own: as many are offered as it has taken, and not all that wait.
     let (mut done, mut offered_max) = (0, frames.len());
+    let mut is_down = false;
     while done < frames.len() {
         let offered = &frames[done..frames.len().min(done + offered_max)];
         let left = ways.ring.send(offered);
@@ -112,12 +113,17 @@ pub(super) fn send<T: Outgoing>(ways: &mut Ways<'_>, frames: &[T], counters: &mu
             Ok(sent) => {
                 note_sent(counters, &batch[..sent]);
                 done += sent;
+                is_down = false;
             }
             Err(Errno::AGAIN | Errno::INTR) => break,
-            // The error is that of the first frame; those behind it have not been tried.
+            // The error is that of the first frame; those behind it have not been tried. That a device is down is its own, or what a socket
+            // still had to tell of one that is up again: it tells that once, so the second time it is that of all.
             Err(error) => {
-                counters.send_drops.add(refusal(error), 1);
-                done += 1;
+                let reason = refusal(error);
+                let lost = if is_down && reason == DropReason::DeviceDown { frames.len() - done } else { 1 };
+                is_down = reason == DropReason::DeviceDown;
+                counters.send_drops.add(reason, lost as u64);
+                done += lost;
             }
         }
     }

@@ -254,6 +254,26 @@ fn a_device_that_went_down_says_so_once_and_works_again_when_it_is_up() {
 }
 
 #[test]
+fn what_is_for_a_device_that_is_down_is_all_dropped_by_name_and_what_comes_when_it_is_up_leaves() {
+    in_namespace(|| {
+        let (client, mut device) = client_and_device();
+        ip("link set ga down");
+        send(&mut device, &vec![&udp_frame(b"lost"); 1000]);
+        let lost = |device: &mut PacketDevice| device.counters().send_drops.iter().collect::<Vec<_>>();
+        assert_eq!(lost(&mut device), [(DropReason::DeviceDown, 1000)]);
+        ip("link set ga up");
+        ip("link set ga down");
+        ip("link set ga up");
+        let mut far = client.packet_device();
+        send(&mut device, &vec![&udp_frame(b"again"); 10]);
+        assert_eq!(next_frame(&mut far, is_udp), udp_frame(b"again"));
+        let [(DropReason::DeviceDown, lost)] = lost(&mut device)[..] else { panic!("no other reason") };
+        assert!(lost <= 1001, "{lost}: its sockets say only once that it was down");
+        assert_eq!(device.counters().sent_frames + lost, 1010);
+    });
+}
+
+#[test]
 fn what_a_full_ring_loses_is_counted() {
     in_namespace(|| {
         let (client, _) = client_and_device();
