@@ -16,7 +16,7 @@ use towpath_engine::{
 use super::{
     CaptureName, Config, HelperConfig, Interface, Located, Mistake, Neighbour, VlanConfig,
     bond::{BOND, BOND_LATER, bond},
-    metrics::metrics,
+    metrics::{METRICS, metrics},
     reader::{Fault, Table, Text, Value, Word, document},
     service::{Offered, RELAY, SERVICE, relay, service},
     sysctl::{need_interfaces_of, sysctls_of},
@@ -406,31 +406,15 @@ const INTERFACE: &[&str] =
     &["name", "addresses", "mac", "mtu", "arp", "device", "features", "gro_flush_timeout", "capture", "networks"];
 const INTERFACE_LATER: &[&str] = &["queues"];
 const VLAN: &[&str] = &["parent", "id", "protocol", "name", "addresses", "mac", "mtu", "arp", "networks"];
-const ROUTE: &[&str] = &[
-    "to",
-    "via",
-    "interface",
-    "kind",
-    "metric",
-    "mtu",
-    "mtu_lock",
-    "rtt",
-    "rtt_lock",
-    "rttvar",
-    "rttvar_lock",
-    "ssthresh",
-    "ssthresh_lock",
-    "cwnd",
-    "cwnd_lock",
-    "advmss",
-    "reordering",
-    "reordering_lock",
-    "initcwnd",
-    "initrwnd",
-    "rto_min",
-    "quickack",
-    "fastopen_no_cookie",
-];
+/// Where it leads, and what it says of the way.
+const ROUTE: &[&str] = &{
+    const WAY: [&str; 5] = ["to", "via", "interface", "kind", "metric"];
+    let mut keys = [""; WAY.len() + METRICS.len()];
+    let (way, metrics) = keys.split_at_mut(WAY.len());
+    way.copy_from_slice(&WAY);
+    metrics.copy_from_slice(METRICS);
+    keys
+};
 const NEIGHBOUR: &[&str] = &["interface", "address", "mac"];
 const RULES: &[&str] = &["v4", "v6", "sets"];
 const HOST: &[&str] = &["device"];
