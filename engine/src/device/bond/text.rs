@@ -1,7 +1,13 @@
 //! A bond as `/proc/net/bonding` prints it.
 
-use alloc::string::String;
-use core::fmt::{self, Write};
+use alloc::{
+    string::{String, ToString},
+    vec::Vec,
+};
+use core::{
+    fmt::{self, Write},
+    net::{Ipv4Addr, Ipv6Addr},
+};
 
 use super::{
     Bond, FailOverMac, LinkState, Mode, Port,
@@ -70,7 +76,8 @@ impl Bond {
         writeln!(out, "ARP Polling Interval (ms): {}", options.arp_interval_ms)?;
         writeln!(out, "ARP Missed Max: {}", options.arp_missed_max)?;
         write_targets("ARP IP target/s (n.n.n.n form)", &options.arp_ip_targets, out)?;
-        write_targets("NS IPv6 target/s (xx::xx form)", &options.ns_ip6_targets, out)
+        let compressed: Vec<_> = options.ns_ip6_targets.iter().copied().map(Compressed).collect();
+        write_targets("NS IPv6 target/s (xx::xx form)", &compressed, out)
     }
 
     /// What 802.3ad adds, as somebody sees it who may administer the network.
@@ -123,6 +130,20 @@ fn write_targets(title: &str, targets: &[impl fmt::Display], out: &mut String) -
     writeln!(out)
 }
 
+/// An address as the kernel prints it with `%pI6c`: one of ISATAP (RFC 5214, 6.1), too, has its last four bytes as those of IPv4, and nothing of
+/// them is left out with other zeros (Linux v6.18: `lib/vsprintf.c`, `ip6_compressed_string()`).
+struct Compressed(Ipv6Addr);
+
+impl fmt::Display for Compressed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [a, b, c, d, local @ (0 | 0x200), 0x5efe, _, _] = self.0.segments() else { return self.0.fmt(f) };
+        // No zeros are next to the last words of this one.
+        let text = Ipv6Addr::from([a, b, c, d, local, 0x5efe, 1, 1]).to_string();
+        let [.., w, x, y, z] = self.0.octets();
+        write!(f, "{}{}", text.strip_suffix("1:1").unwrap_or(&text), Ipv4Addr::new(w, x, y, z))
+    }
+}
+
 /// The same of a port.
 fn write_ad_port(ad: &Ad, port: &AdPort, out: &mut String) -> fmt::Result {
     let Some(aggregator) = port.aggregator() else { return writeln!(out, "Aggregator ID: N/A") };
@@ -168,5 +189,29 @@ impl Names<'_> {
 
     fn or_none(&self, id: Option<DeviceId>) -> &str {
         id.map_or("None", |id| self.of(id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_of_isatap_ends_like_one_of_ipv4_as_a_mapped_one_does() {
+        for (address, text) in [
+            ("fe80::5efe:a00:1", "fe80::5efe:10.0.0.1"),
+            ("fe80::200:5efe:c000:201", "fe80::200:5efe:192.0.2.1"),
+            ("2001:db8:0:1:0:5efe:c000:201", "2001:db8:0:1:0:5efe:192.0.2.1"),
+            ("2001:db8:0:0:1:200:5efe:0", "2001:db8::1:200:5efe:0"),
+            ("2001:db8:1:2:200:5efe::", "2001:db8:1:2:200:5efe:0.0.0.0"),
+            ("::5efe:0:0", "::5efe:0.0.0.0"),
+            ("::ffff:a00:1", "::ffff:10.0.0.1"),
+            ("::a00:1", "::a00:1"),
+            ("fe80::100:5efe:a00:1", "fe80::100:5efe:a00:1"),
+            ("fe80::5eff:a00:1", "fe80::5eff:a00:1"),
+        ] {
+            let address: Ipv6Addr = address.parse().unwrap();
+            assert_eq!(Compressed(address).to_string(), text);
+        }
     }
 }
