@@ -2,6 +2,7 @@
 
 use super::reasoning::Invalid;
 use crate::{
+    offload,
     packet::{Ip, Packet},
     wire::{
         Protocol,
@@ -46,20 +47,7 @@ fn flaw_as(packet: &Packet, protocol: Protocol, routines: Option<&Routines>) -> 
         Ip::V4(ip) => checksum::pseudo_header_v4(ip.source(), ip.destination(), protocol, len as u16),
         Ip::V6(ip) => checksum::pseudo_header_v6(ip.source(), ip.destination(), protocol, len as u32),
     };
-    (checksum::add(pseudo, sum(packet, covered, routines)) != 0xffff).then_some(Invalid::Checksum)
-}
-
-/// The sum over the first `covered` bytes.
-fn sum(packet: &Packet, covered: usize, routines: &Routines) -> u16 {
-    let (mut total, mut len) = (0, 0);
-    for part in core::iter::once(packet.transport_bytes()).chain(packet.fragments()) {
-        let part = &part[..part.len().min(covered - len)];
-        let sum = (routines.sum)(part);
-        total = checksum::append(total, len, sum);
-        len += part.len();
-    }
-    packet.count_sum(len);
-    total
+    (checksum::add(pseudo, offload::checksum::sum_of(packet, covered, routines)) != 0xffff).then_some(Invalid::Checksum)
 }
 
 const HEADER_LEN: usize = 8;

@@ -205,7 +205,8 @@ fn transport_sum(packet: &Packet, routines: &Routines) -> u16 {
     sum_of(packet, packet.udp().map_or(usize::MAX, |udp| usize::from(udp.len.get())), routines)
 }
 
-fn sum_of(packet: &Packet, covered: usize, routines: &Routines) -> u16 {
+/// The sum over the first `covered` bytes from the transport header on.
+pub(crate) fn sum_of(packet: &Packet, covered: usize, routines: &Routines) -> u16 {
     let head = packet.transport_bytes();
     let head = &head[..head.len().min(covered)];
     let (mut total, mut len) = ((routines.sum)(head), head.len());
