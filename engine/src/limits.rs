@@ -43,7 +43,7 @@ pub const FRAGMENT_BYTES: [usize; 11] =
     [2048, 3072, 4096, 6144, 8192, 12_288, 16_384, 24_576, 32_768, 49_152, 65_536];
 
 /// Parts of memory of others that a packet refers to behind its linear bytes (Linux: `MAX_SKB_FRAGS`); what follows them when frames are
-/// merged is copied.
+/// merged is copied, into one more part, which is its own: it has 18 at most.
 pub const FRAGMENTS_MAX: usize = 17;
 
 /// Fragment buffers of each size kept for reuse: 64 · 220 KB = 14 MB, when frames of all sizes come.

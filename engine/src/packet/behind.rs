@@ -55,7 +55,7 @@ impl Packet {
     }
 
     /// Puts bytes behind its last one, by reference; what follows what is there becomes one part with it, and only where there are
-    /// [`FRAGMENTS_MAX`] already they are copied. Lengths and checksums in headers stay as they are.
+    /// [`FRAGMENTS_MAX`] already they are copied, into the last one if it is its own, or one more. Lengths and checksums in headers stay as they are.
     pub(crate) fn share(&mut self, pool: &mut Pool, behind: Behind<'_>) {
         for fragment in behind.0 {
             let fragments = &mut self.0.fragments;
@@ -68,5 +68,41 @@ impl Packet {
                 Some(_) | None => fragments.push(fragment.clone()),
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::{vec, vec::Vec};
+
+    use super::*;
+    use crate::frame::DeviceId;
+
+    /// How many parts a packet has after these were shared with it, one by one; what it has behind its head is them.
+    fn parts_of(frame: &Frame<'_>, later: &[Fragment]) -> usize {
+        let pool = &mut Pool::new();
+        let mut packet = Packet::take(pool, frame).unwrap();
+        for fragment in later {
+            packet.share(pool, Behind(core::slice::from_ref(fragment)));
+        }
+        let whole: Vec<u8> = packet.fragments().flatten().copied().collect();
+        let given = frame.behind.parts().chain(later.iter().map(Fragment::bytes));
+        assert!(whole.iter().eq(given.flatten()));
+        packet.0.fragments.len()
+    }
+
+    #[test]
+    fn a_packet_has_as_many_parts_of_others_as_linux_has_and_one_of_its_own_for_all_that_follows() {
+        let fragments: Vec<_> = (0..60).map(|number| Fragment::of(vec![number; 100])).collect();
+        for (count, parts) in [(1, 1), (17, 17), (18, 18), (19, 18), (60, 18)] {
+            // They come with its frame, behind it, or some so and some so.
+            for arrived in [count, 0, 1, count / 2, count - 1] {
+                let (first, later) = fragments[..count].split_at(arrived);
+                let frame = Frame { behind: Behind(first), ..Frame::new(DeviceId(0), &[0; 60]) };
+                assert_eq!(parts_of(&frame, later), parts, "{arrived} of {count}");
+            }
+        }
+        let halves = [0..50, 50..100].map(|half| fragments[0].within(half.start, half.end));
+        assert_eq!(parts_of(&Frame::new(DeviceId(0), &[0; 60]), &halves), 1, "what follows in memory is one part");
     }
 }
