@@ -2,7 +2,8 @@
 //!
 //! A running gateway needs no capability at all: packet sockets, the ring and the control socket are open, sending and
 //! receiving are not checked again. What would need one: opening a device again after it was removed and came back
-//! (CAP_NET_RAW), and another user's files. Whoever wants that restarts the gateway from its supervisor.
+//! (CAP_NET_RAW), and another user's files. Whoever wants that restarts the gateway from its supervisor. What needs one all the time is done by a
+//! process of its own, which keeps that one alone ([`crate::withholder`]).
 
 use std::{fmt, fs, io};
 
@@ -10,8 +11,9 @@ use rustix::{
     io::Errno,
     process::{Gid, Uid},
     thread::{
-        CapabilitySet, CapabilitySets, clear_ambient_capability_set, remove_capability_from_bounding_set,
-        set_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid, set_thread_res_uid,
+        CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set, remove_capability_from_bounding_set,
+        set_capabilities, set_keep_capabilities, set_no_new_privs, set_thread_groups, set_thread_res_gid,
+        set_thread_res_uid,
     },
 };
 
@@ -55,6 +57,14 @@ impl User {
 /// # Errors
 /// [`PrivilegeError`]; the process may have given up a part then and should end.
 pub fn drop_privileges(user: Option<User>) -> Result<(), PrivilegeError> {
+    drop_all_but(CapabilitySet::empty(), user)
+}
+
+/// The same, but for those of some capabilities that the process has.
+///
+/// # Errors
+/// As [`drop_privileges`].
+pub fn drop_all_but(kept: CapabilitySet, user: Option<User>) -> Result<(), PrivilegeError> {
     let threads = fs::read_dir("/proc/self/task").map_or(1, Iterator::count);
     if threads > 1 {
         return Err(PrivilegeError::Threads(threads));
@@ -68,11 +78,13 @@ pub fn drop_privileges(user: Option<User>) -> Result<(), PrivilegeError> {
         }
     }
     if let Some(user) = user {
+        set_keep_capabilities(!kept.is_empty()).map_err(call("keeping capabilities"))?;
         become_user(&user)?;
     }
     clear_ambient_capability_set().map_err(call("dropping ambient capabilities"))?;
-    let none = CapabilitySet::empty();
-    set_capabilities(None, CapabilitySets { effective: none, permitted: none, inheritable: none })
+    let has = capabilities(None).map_err(call("looking at capabilities"))?;
+    let kept = kept & has.permitted;
+    set_capabilities(None, CapabilitySets { effective: kept, permitted: kept, inheritable: CapabilitySet::empty() })
         .map_err(call("dropping capabilities"))?;
     set_no_new_privs(true).map_err(call("forbidding new privileges"))
 }
