@@ -15,6 +15,7 @@
 //! | [`stats`] | what has been counted, as text and JSON |
 //! | [`checksum`] | checksums with this processor's vector instructions: a crate of its own, in `host-linux/checksum` |
 //! | [`helpers`] | helpers that come and go while a gateway runs |
+//! | [`withholder`] | a process that keeps devices' packets from the machine's own network stack |
 //! | [`worker`] | a thread for what takes long, so that no packet waits for it |
 //! | [`notice`], [`notices`] | what an operator sees while a gateway runs, and how it gets there without being waited for |
 //! | [`clock`], [`signals`], [`privileges`] | time, the wish to stop, giving up what is not needed |
@@ -33,6 +34,7 @@ pub mod host;
 pub mod limits;
 pub mod links;
 pub mod napi;
+mod news;
 pub mod notice;
 pub mod notices;
 pub mod plugin;
@@ -46,6 +48,7 @@ pub mod stats;
 pub mod sysctl;
 pub mod text;
 pub mod tracking;
+pub mod withholder;
 pub mod worker;
 
 pub use towpath_checksum as checksum;

@@ -1,26 +1,22 @@
 //! The links of network devices, as the kernel sees them: what bonds look at, and what the engine has to know of its devices.
 //!
-//! The kernel says when something about a device has changed (rtnetlink(7)): its carrier, its MTU, its features
-//! (Linux v6.18: `net/core/rtnetlink.c`, `rtnetlink_event()`), that it has gone or is there. It does not always say what; the devices
-//! are asked then. A device that is made anew under the name of one that has gone takes its place, a renamed one stays what it is.
+//! The kernel says when something about a device has changed: its carrier, its MTU, its features
+//! (Linux v6.18: `net/core/rtnetlink.c`, `rtnetlink_event()`), that it has gone or is there. The devices are asked then. A device that is made
+//! anew under the name of one that has gone takes its place, a renamed one stays what it is.
 
 use std::{
     io,
-    os::fd::{AsFd, BorrowedFd, OwnedFd},
+    os::fd::{AsFd, BorrowedFd},
 };
 
-use rustix::{
-    io::Errno,
-    net::{AddressFamily, RecvFlags, SocketFlags, SocketType, bind, netlink, recv, socket_with},
-};
 use towpath_engine::DeviceId;
 
-use crate::af_packet::Condition;
+use crate::{af_packet::Condition, news::News};
 
 /// Devices whose links are watched. Its file is readable when one of them may have changed.
 #[derive(Debug)]
 pub struct Links {
-    news: OwnedFd,
+    news: News,
     devices: Vec<Watched>,
 }
 
@@ -45,16 +41,12 @@ impl Links {
     /// # Errors
     /// What socket(2) and bind(2) say.
     pub fn watch(devices: Vec<Watched>) -> io::Result<Self> {
-        let flags = SocketFlags::CLOEXEC | SocketFlags::NONBLOCK;
-        // Protocol 0 of this family is NETLINK_ROUTE.
-        let news = socket_with(AddressFamily::NETLINK, SocketType::RAW, flags, None)?;
-        bind(&news, &netlink::SocketAddrNetlink::new(0, libc::RTMGRP_LINK as u32))?;
-        Ok(Self { news, devices })
+        Ok(Self { news: News::of_links()?, devices })
     }
 
     /// What is new of any of them: how it was, if it has been told of, and how it is. Asked without need it costs some system calls each.
     pub fn take(&mut self) -> Vec<(&Watched, Option<Condition>, Condition)> {
-        self.hush();
+        self.news.hush();
         let mut news = Vec::new();
         for watched in &mut self.devices {
             let is = Condition::of(watched.index, &watched.name);
@@ -65,17 +57,6 @@ impl Links {
             }
         }
         news
-    }
-
-    /// Takes what the kernel has said. That some of it may have been lost does not matter: all devices are asked.
-    fn hush(&self) {
-        let mut message = [0; 64];
-        loop {
-            match recv(&self.news, &mut message[..], RecvFlags::TRUNC) {
-                Ok(_) | Err(Errno::NOBUFS | Errno::INTR) => {}
-                Err(_) => return,
-            }
-        }
     }
 }
 

@@ -41,6 +41,8 @@ pub enum Notice {
     Device(String, io::Error),
     /// Something else has become of a device; the text says what.
     Changed(String, String),
+    /// The process that withheld packets from the machine has ended.
+    Unwithheld,
     /// So many notices were lost, because nobody has read those before them.
     Lost(u64),
 }
@@ -58,7 +60,7 @@ impl Notice {
     pub(crate) fn helper_name(&self) -> &str {
         match self {
             Self::Helper { name, .. } | Self::More { name, .. } => name,
-            Self::Log { .. } | Self::Device(..) | Self::Changed(..) | Self::Lost(_) => "",
+            Self::Log { .. } | Self::Device(..) | Self::Changed(..) | Self::Unwithheld | Self::Lost(_) => "",
         }
     }
 }
@@ -101,6 +103,9 @@ impl fmt::Display for Notice {
                 write!(f, "{} helper {name}: and {more} more of the same kind in the seconds before", Stamp(*when))
             }
             Self::Lost(count) => write!(f, "{count} notices are lost, because nobody has read them"),
+            Self::Unwithheld => f.write_str(
+                "packets are not withheld from the machine's own network stack any more: who did that has ended",
+            ),
             Self::Changed(device, text) => write!(f, "device {device}: {text}"),
             Self::Device(device, error) => write!(f, "device {device}: {error}"),
         }

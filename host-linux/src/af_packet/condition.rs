@@ -6,7 +6,12 @@ use towpath_engine::{
     wire::MacAddr,
 };
 
-use super::{attribute, interface::link, sys, sys::Query};
+use super::{
+    attribute,
+    interface::{link, name_of},
+    sys,
+    sys::Query,
+};
 
 /// How a device is at a moment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,7 +59,7 @@ impl Condition {
     #[must_use]
     pub fn of(index: u32, name: &str) -> Self {
         let Ok(socket) = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None) else { return Self::GONE };
-        let name = netdevice::index_to_name(&socket, index).unwrap_or_else(|_| name.to_owned());
+        let name = name_of(&socket, index, name);
         let Ok(index) = netdevice::name_to_index(&socket, &name) else { return Self::GONE };
         let query = |query| sys::query_device(&socket, &name, query).ok();
         let mtu_bytes = query(Query::Mtu).map(|[b0, b1, b2, b3, ..]| u32::from_ne_bytes([b0, b1, b2, b3]));

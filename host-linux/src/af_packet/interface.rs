@@ -78,6 +78,12 @@ impl Interface {
         })
     }
 
+    /// The device of that number, whatever it is called by now; if there is none, the one of that name, if any.
+    pub(super) fn find_again(index: u32, name: &str) -> Option<Self> {
+        let socket = rustix::net::socket(AddressFamily::INET, SocketType::DGRAM, None).ok()?;
+        Self::find(&name_of(&socket, index, name)).ok()
+    }
+
     /// One line for each thing that will keep a gateway on this device from working as meant, and what to do.
     pub fn warnings(&self) -> impl Iterator<Item = String> {
         let Self { name, is_up, intrusions, .. } = self;
@@ -103,6 +109,11 @@ impl Intrusion {
             ),
         }
     }
+}
+
+/// What the device of that number is called by now; if there is none, that name.
+pub(super) fn name_of(socket: &OwnedFd, index: u32, name: &str) -> String {
+    netdevice::index_to_name(socket, index).unwrap_or_else(|_| name.to_owned())
 }
 
 /// A device that is down has no carrier, whatever its cable says (netdevice(7), IFF_RUNNING). Speed and duplex are those of ethtool(8);
@@ -132,5 +143,14 @@ fn has_ipv6_address(name: &str) -> bool {
 }
 
 fn is_forwarding(name: &str) -> bool {
-    fs::read_to_string(format!("/proc/sys/net/ipv4/conf/{name}/forwarding")).is_ok_and(|value| value.trim() == "1")
+    forwards("ipv4", name)
+}
+
+/// Whether the kernel forwards IPv6 that comes by the device.
+pub(super) fn forwards_ipv6(name: &str) -> bool {
+    forwards("ipv6", name)
+}
+
+fn forwards(version: &str, name: &str) -> bool {
+    fs::read_to_string(format!("/proc/sys/net/{version}/conf/{name}/forwarding")).is_ok_and(|value| value.trim() != "0")
 }

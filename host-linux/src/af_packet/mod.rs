@@ -49,7 +49,7 @@ pub use host_port::HostPort;
 pub use interface::{Interface, Intrusion};
 pub use port::Port;
 pub use transmit::Outgoing;
-pub use withheld::Withheld;
+pub use withheld::{Extent, Withheld};
 
 /// What a ring gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -30,6 +30,7 @@ mod sysctl;
 mod tcp_metrics;
 mod terminal;
 mod test;
+mod withhold;
 
 use std::{
     io::{self, Write},
@@ -72,6 +73,7 @@ enum Command {
     TcpMetrics(tcp_metrics::TcpMetrics),
     State(state::State),
     Demo(demo::Demo),
+    Withhold(withhold::Withhold),
 }
 
 /// What a subcommand answers when the question was right.
@@ -123,6 +125,7 @@ pub(crate) fn main() -> ExitCode {
         Command::TcpMetrics(metrics) => metrics.main(),
         Command::State(state) => state.main(),
         Command::Demo(demo) => demo.main(),
+        Command::Withhold(withhold) => withhold.main(),
     };
     match answer {
         Ok(Answer::Fine) => ExitCode::SUCCESS,

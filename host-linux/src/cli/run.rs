@@ -14,7 +14,7 @@ use rustix::{
     thread::{CapabilitySet, capabilities},
 };
 use towpath::{
-    af_packet::{Claim, DeviceError, HostPort, Interface, PacketDevice, Port, RingOptions, Withheld},
+    af_packet::{Claim, DeviceError, Extent, HostPort, Interface, PacketDevice, Port, RingOptions},
     checksum,
     clock::{Clock, SystemClock},
     control::{Listener, Server},
@@ -29,6 +29,7 @@ use towpath::{
     services::Services,
     signals::Signals,
     state,
+    withholder::Withholder,
     worker::Worker,
 };
 use towpath_engine::{DeviceId, Engine, wire::MacAddr};
@@ -60,7 +61,8 @@ pub(crate) struct Run {
     #[arg(long)]
     qdisc: bool,
     /// Withhold from the machine's own network stack what comes to the devices' Ethernet addresses, for each packet of which it would look for a
-    /// way in vain. Only where nothing else on the machine uses the devices: no ipvlan or macvtap over them, no DHCP client, no address to come.
+    /// way in vain; as long as a device has an address of the machine's, or is a port, nothing of it is. Only where nothing else on the machine uses the
+    /// devices: no ipvlan or macvtap over them, no DHCP client.
     #[arg(long)]
     withhold: bool,
     /// Show the counts as one JSON object (towpath.stats/1) at the end.
@@ -112,7 +114,7 @@ impl Run {
         // Last, since frames arrive from here on.
         let mut rings = self.open_devices(&config, &found)?;
         rings.extend(open_host_port(&config, &engine)?.map(Port::Host));
-        let _withheld = if self.withhold { withhold(&found)? } else { Vec::new() };
+        let withholder = self.withhold.then(|| withhold(&found, self.user.as_deref())).flatten();
         drop_privileges(user).context("dropping privileges")?;
         // As whoever it is by now.
         if let Some(file) = &self.state_out {
@@ -134,7 +136,7 @@ impl Run {
         let (budget, server) = (Budget::default(), Some(Server::new(listener, worker)));
         let workshop = Workshop::new(config);
         let host = Host::new(engine, rings, budget, server, workshop, signals, clock);
-        let host = host.offering(services).watching(Some(links));
+        let host = host.offering(services).watching(Some(links)).withholding(withholder);
         let notices = Notices::to(io::stderr()).context("making the thread that writes notices")?;
         let (report, engine) = host.run(notices)?;
         let saved = self.state_out.as_ref().map_or(Ok(()), |file| {
@@ -259,20 +261,23 @@ fn random_seed() -> Result<u64> {
 }
 
 /// Withholds what can be, and warns of the others.
-fn withhold(found: &[Interface]) -> io::Result<Vec<Withheld>> {
-    let mut all = Vec::new();
-    for interface in found {
-        match Withheld::by(interface) {
-            Some(withheld) => all.push(withheld),
-            None => writeln!(
-                io::stderr(),
-                "towpath: warning: packets of device {} are not withheld: it has addresses, forwards or is a port, or the kernel has no nf_tables \
-                 with owned tables",
-                interface.name
-            )?,
+fn withhold(found: &[Interface], user: Option<&str>) -> Option<Withholder> {
+    let names: Vec<_> = found.iter().map(|interface| interface.name.clone()).collect();
+    // That nobody reads it keeps no gateway from running.
+    let warn = |text| drop(writeln!(io::stderr(), "towpath: warning: {text}"));
+    match Withholder::start(&names, user) {
+        Ok((withholder, extents)) => {
+            let lacking = names.iter().zip(extents).filter(|(_, extent)| *extent != Extent::Both);
+            lacking.for_each(|(name, extent)| warn(format!("device {name}: {extent}")));
+            Some(withholder)
+        }
+        Err(error) => {
+            warn(format!(
+                "no packets are withheld from the machine's own network stack: starting who does that: {error}"
+            ));
+            None
         }
     }
-    Ok(all)
 }
 
 /// The system's generator.

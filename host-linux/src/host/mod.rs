@@ -32,6 +32,7 @@ use crate::{
     services::Services,
     signals::Signals,
     stats::Report,
+    withholder::Withholder,
 };
 use follow::Follower;
 use told::tell;
@@ -46,6 +47,7 @@ pub struct Host<R, K> {
     workshop: Workshop,
     services: Services,
     links: Option<Links>,
+    withholder: Option<Withholder>,
     follower: Follower,
     signals: Signals,
     clock: K,
@@ -62,6 +64,7 @@ struct Wakeup {
     signal: bool,
     control: bool,
     links: bool,
+    withholder: bool,
     /// Rings that have become readable.
     rings: usize,
     device_error: bool,
@@ -89,6 +92,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
             workshop,
             services: Services::default(),
             links: None,
+            withholder: None,
             follower: Follower::default(),
             signals,
             clock,
@@ -107,6 +111,12 @@ impl<R: Ring, K: Clock> Host<R, K> {
     #[must_use]
     pub fn watching(self, links: Option<Links>) -> Self {
         Self { links, ..self }
+    }
+
+    /// With a process that withholds packets of its devices from the machine, as long as it runs.
+    #[must_use]
+    pub fn withholding(self, withholder: Option<Withholder>) -> Self {
+        Self { withholder, ..self }
     }
 
     /// Runs until a signal asks it to stop; then tells what was counted, and gives the engine back. What is for the operator goes to
@@ -138,6 +148,9 @@ impl<R: Ring, K: Clock> Host<R, K> {
             let now = self.clock.now();
             if wakeup.links || self.follower.deadline().is_some_and(|due| due <= now) {
                 self.look_at_links(now, &mut notices);
+            }
+            if wakeup.withholder {
+                follow::follow_withholder(&self.engine, &mut self.withholder, &mut notices);
             }
             self.serve(now, wakeup.control, notices.lost());
             if self.engine.poll_timeout().is_some_and(|(when, _)| when <= now) {
@@ -176,6 +189,7 @@ impl<R: Ring, K: Clock> Host<R, K> {
         let events = |wants_room| if wants_room { PollFlags::IN | PollFlags::OUT } else { PollFlags::IN };
         files.push(PollFd::new(&self.signals, PollFlags::IN));
         files.extend(self.links.iter().map(|links| PollFd::new(links, PollFlags::IN)));
+        files.extend(self.withholder.iter().map(|withholder| PollFd::new(withholder, PollFlags::IN)));
         let rings_from = files.len();
         files.extend(
             self.napi.rings().map(|(ring, wants_room)| PollFd::from_borrowed_fd(ring.as_fd(), events(wants_room))),
@@ -192,12 +206,14 @@ impl<R: Ring, K: Clock> Host<R, K> {
         }
         let (others, control) = files[..control_to].split_at(control_from);
         let (others, rings) = others.split_at(rings_from);
-        let (signals, links) = others.split_at(1);
+        let (signals, others) = others.split_at(1);
+        let (links, withholder) = others.split_at(self.links.iter().len());
         let is_ready = |file: &PollFd<'_>| !file.revents().is_empty();
         Ok(Wakeup {
             signal: signals.iter().any(is_ready),
             control: control.iter().any(is_ready),
             links: links.iter().any(is_ready),
+            withholder: withholder.iter().any(is_ready),
             rings: rings.iter().filter(|file| file.revents().contains(PollFlags::IN)).count(),
             device_error: rings.iter().any(|file| file.revents().contains(PollFlags::ERR)),
         })
@@ -259,5 +275,5 @@ fn subscription(conntrack: bool) -> Subscription {
     Subscription { conntrack, log: true, helper: true, ..Subscription::default() }
 }
 
-/// Signals, links, all devices, the machine itself, the worker, the control socket with its clients, and who reads for services.
-const FILES_MAX: usize = 1 + 1 + DEVICES_MAX + 1 + 1 + 1 + CONTROL_CLIENTS_MAX + 1;
+/// Signals, links, who withholds packets, all devices, the machine itself, the worker, the control socket with its clients, and who reads for services.
+const FILES_MAX: usize = 1 + 1 + 1 + DEVICES_MAX + 1 + 1 + 1 + CONTROL_CLIENTS_MAX + 1;

@@ -15,6 +15,7 @@ use crate::{
     napi::Napi,
     notice::Notice,
     notices::Notices,
+    withholder::{Ended, Withholder},
 };
 
 /// Follows devices.
@@ -147,6 +148,22 @@ fn take_mtu(now: Instant, engine: &mut Engine, watched: &Watched, is: &Condition
     }
     give(engine, now, Command::SetMtu(watched.device, mtu_bytes));
     Some(mtu_bytes)
+}
+
+/// Tells what of devices is withheld from the machine by now.
+pub(super) fn follow_withholder(engine: &Engine, withholder: &mut Option<Withholder>, notices: &mut Notices) {
+    match withholder.as_mut().map(Withholder::take) {
+        Some(Ok(news)) => {
+            for (device, extent) in news {
+                notices.tell(Notice::Changed(device_name(engine, device), extent.to_string()));
+            }
+        }
+        Some(Err(Ended)) => {
+            *withholder = None;
+            notices.tell(Notice::Unwithheld);
+        }
+        None => {}
+    }
 }
 
 /// What is told when a device has taken the place of a former one.
