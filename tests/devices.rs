@@ -313,7 +313,7 @@ fn what_lies_over_a_device_has_a_say_in_whether_that_merges_by_itself() {
     give(&mut engine, [lro(2, true), lro(0, true), lro(3, false)]);
     assert_eq!(merge_by_themselves(&engine, &[0, 2, 3]), [false; 3]);
     let refused = engine.handle_command(Instant::from_secs(1), lro(3, true));
-    assert_eq!(refused, Err(CommandError::FeatureOfVlan(Feature::LARGE_RECEIVE)), "nor can it");
+    assert_eq!(refused, Err(CommandError::FeatureFixed(Feature::LARGE_RECEIVE, true)), "nor can it");
 }
 
 fn give(engine: &mut Engine, commands: impl IntoIterator<Item = Command>) {

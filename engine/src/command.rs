@@ -272,8 +272,8 @@ pub enum CommandError {
     /// The device cannot be a port of the bond: it is no physical one, is told twice, is a port of another bond, has addresses or VLANs,
     /// or takes smaller packets than the bond, or has the same Ethernet address as another one where each needs its own.
     BondPort(DeviceId),
-    /// A VLAN cannot have the feature.
-    FeatureOfVlan(Feature),
+    /// The device cannot have the feature, or cannot be without it: it would have to be switched on (true) or off.
+    FeatureFixed(Feature, bool),
     /// There is no device of that number.
     NoDevice(DeviceId),
     /// The device has that address already, its prefix is longer than the address, or there is no room for another.
@@ -337,7 +337,9 @@ impl fmt::Display for CommandError {
                 f.write_str("and take packets as large as the bond's to be a port of it; ")?;
                 f.write_str("in balance-tlb and balance-alb with an Ethernet address of its own")
             }
-            Self::FeatureOfVlan(feature) => write!(f, "a VLAN cannot have {}", feature.name),
+            Self::FeatureFixed(feature, on) => {
+                write!(f, "{} cannot be switched {} for such a device", feature.name, if *on { "on" } else { "off" })
+            }
             Self::NoDevice(device) => write!(f, "there is no device number {}", device.0),
             Self::Address(address) => {
                 let longest = prefix::longest(address.address);

@@ -239,12 +239,12 @@ impl Engine {
 
     fn set_feature(&mut self, now: Instant, id: DeviceId, feature: Feature, on: bool) -> Result<Reply, CommandError> {
         let device = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
-        if on && feature == Feature::LARGE_RECEIVE && matches!(device.kind, Kind::Vlan(_)) {
-            return Err(CommandError::FeatureOfVlan(feature));
+        if !feature.is_for(device.kind) && device.features.has(feature) != on {
+            return Err(CommandError::FeatureFixed(feature, on));
         }
-        device.features = device.features.with(feature, on);
+        device.features = device.features.with(feature, on).for_kind(device.kind);
         let mut changed = Vec::from([id]);
-        if feature == Feature::LARGE_RECEIVE {
+        if feature.covers(Feature::LARGE_RECEIVE) {
             changed.extend(self.devices.settle_large_receive(id));
         }
         self.merge_otherwise(now, &changed);

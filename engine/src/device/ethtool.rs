@@ -1,4 +1,4 @@
-//! What ethtool(8) shows of a device's hardware, letter by letter: `-g`, `-c`, `-l` and `-S`. Its `-k` is how [`super::Features`] are shown.
+//! What ethtool(8) shows of a device's hardware, letter by letter: `-g`, `-c`, `-l` and `-S`. Its `-k` is a [`super::FeatureList`].
 //!
 //! What a device does not have is `n/a`, as there. The texts are those of ethtool 6.1: later versions show more that a driver may have,
 //! and nothing of what is here otherwise.

@@ -15,7 +15,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Device, Devices, Features};
+use super::{Active, Device, Devices};
 use crate::{
     ending::DropReason,
     frame::DeviceId,
@@ -81,7 +81,7 @@ pub(crate) struct WayOut {
     /// The port.
     pub(crate) port: DeviceId,
     /// What the port does for the host, and the VLANs on the way as well.
-    pub(crate) features: Features,
+    pub(crate) features: Active,
 }
 
 impl Devices {
@@ -146,23 +146,23 @@ impl Devices {
     pub(crate) fn way_out(&self, id: DeviceId, device: &Device, packet: &mut Packet) -> Option<WayOut> {
         packet.meta_mut().vlan = None;
         match device.kind {
-            Kind::Physical | Kind::Loopback => Some(WayOut { port: id, features: device.features }),
+            Kind::Physical | Kind::Loopback => Some(WayOut { port: id, features: device.features.active() }),
             Kind::Vlan(_) => self.way_out_of_vlan(id, device, packet),
             Kind::Bond => None,
         }
     }
 
     fn way_out_of_vlan(&self, id: DeviceId, device: &Device, packet: &mut Packet) -> Option<WayOut> {
-        let (mut port, mut device, mut features) = (id, device, device.features);
+        let (mut port, mut device, mut features) = (id, device, device.features.active());
         while let Kind::Vlan(vlan) = device.kind {
             packet.put_tag(vlan.tag());
             (port, device) = (vlan.parent, self.find(vlan.parent)?);
-            features = features.and(device.features);
+            features = features.and(device.features.active());
         }
         if device.kind == Kind::Bond {
             return None;
         }
-        if let Some(tag) = packet.meta().vlan.filter(|tag| !device.features.can_insert(*tag)) {
+        if let Some(tag) = packet.meta().vlan.filter(|tag| !device.features.active().can_insert(*tag)) {
             packet.meta_mut().vlan = None;
             packet.insert_tag(tag);
         }
@@ -170,12 +170,12 @@ impl Devices {
     }
 
     /// The bond that a device is or lies over, and what all of them do for the host.
-    pub(crate) fn bond_below(&self, id: DeviceId) -> Option<(DeviceId, Features)> {
+    pub(crate) fn bond_below(&self, id: DeviceId) -> Option<(DeviceId, Active)> {
         let (mut id, mut device) = (id, self.find(id)?);
-        let mut features = device.features;
+        let mut features = device.features.active();
         while let Kind::Vlan(vlan) = device.kind {
             (id, device) = (vlan.parent, self.find(vlan.parent)?);
-            features = features.and(device.features);
+            features = features.and(device.features.active());
         }
         (device.kind == Kind::Bond).then_some((id, features))
     }

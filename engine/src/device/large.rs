@@ -39,7 +39,7 @@ impl Devices {
         let over = self.iter().filter(|(over, _)| self.below(*over).contains(&id));
         let is_wanted = over
             .chain(self.find(id).map(|device| (id, device)))
-            .all(|(_, device)| device.features.has(Feature::LARGE_RECEIVE));
+            .all(|(_, device)| device.features.wants(Feature::LARGE_RECEIVE));
         if is_wanted { Vec::new() } else { self.disable_large_receive(id) }
     }
 
@@ -53,11 +53,11 @@ impl Devices {
     }
 }
 
-/// The features that a new device of a kind wants, of those that it is given.
+/// The features that a new device of a kind wants, of those that it is given and can have.
 pub(crate) const fn wanted(kind: Kind, given: Features) -> Features {
     match kind {
         Kind::Bond => given.with(Feature::LARGE_RECEIVE, true),
-        Kind::Vlan(_) => given.with(Feature::LARGE_RECEIVE, false),
-        Kind::Physical | Kind::Loopback => given,
+        Kind::Vlan(_) | Kind::Physical | Kind::Loopback => given,
     }
+    .for_kind(kind)
 }

@@ -14,7 +14,8 @@ pub mod rss;
 pub mod source;
 
 pub use address::InterfaceAddress;
-pub use features::{Feature, Features};
+pub(crate) use features::Active;
+pub use features::{Feature, FeatureList, FeatureOutcome, Features};
 pub use kind::{Kind, Vlan};
 pub(crate) use kind::{Refusal, WayOut};
 pub(crate) use large::wanted;
@@ -57,7 +58,7 @@ pub struct Device {
     /// Takes frames addressed to other stations as if they were its own: in a replay the capture's addresses are not
     /// the gateway's.
     pub any_destination: bool,
-    /// What it does for the host when it sends; what its VLANs do, it has to do, too.
+    /// What it does for the host; of what it does when it sends, its VLANs have only what it has, too.
     pub features: Features,
     /// How long it keeps what it may merge with what comes in later polls; 0: not beyond the poll (Linux:
     /// `/sys/class/net/DEVICE/gro_flush_timeout`).
@@ -191,7 +192,7 @@ fn loopback() -> Device {
         any_destination: true,
         kind: Kind::Loopback,
         // The machine behind it (`Command::ServeHost`) is handed packets as they are on a wire.
-        features: Features::NONE,
+        features: Features::WIRE,
         ..Device::default()
     }
 }
@@ -222,7 +223,10 @@ impl Devices {
 
     /// Gives all devices their features, in order.
     pub(crate) fn take_features(&mut self, features: &[Features]) {
-        self.all.iter_mut().zip(features).for_each(|(device, features)| device.features = *features);
+        self.all
+            .iter_mut()
+            .zip(features)
+            .for_each(|(device, features)| device.features = features.for_kind(device.kind));
     }
 
     /// The device of that name.

@@ -107,7 +107,7 @@ impl Engine {
 
     /// Sends it by one port, in the form that this takes.
     pub(super) fn send_by_one(&mut self, mut packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
-        let Some(own) = self.devices.find(way_out.port).map(|port| port.features) else {
+        let Some(own) = self.devices.find(way_out.port).map(|port| port.features.active()) else {
             return Err(packet.drop_for(DropReason::DeviceDown));
         };
         if let Some(tag) = packet.meta().vlan.filter(|tag| !own.can_insert(*tag)) {
@@ -146,7 +146,7 @@ impl Engine {
     /// Sends what a port says by a slow protocol. It says it as itself and not as the bond.
     fn send_slow(&mut self, now: Instant, bond: DeviceId, port: DeviceId, bytes: &[u8]) {
         let permanent = self.devices.bond(bond).and_then(|bond| bond.permanent_mac_of(port));
-        let features = self.devices.find(port).map(|port| port.features);
+        let features = self.devices.find(port).map(|port| port.features.active());
         let (Some(permanent), Some(features)) = (permanent, features) else { return };
         let mut packet = Packet::compose_slow(&mut self.pool, bytes);
         packet.set_ethernet(SLOW_PROTOCOLS, permanent, EtherType::SLOW_PROTOCOLS);

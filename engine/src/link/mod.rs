@@ -171,11 +171,14 @@ impl Engine {
         }
     }
 
-    /// Puts a frame behind those that wait to leave, its checksum filled in if the device does not.
+    /// Puts a frame behind those that wait to leave, its checksum filled in and its pieces laid together if the device does not.
     #[inline(always)]
     fn enqueue(&mut self, mut packet: Packet, way_out: WayOut) -> Result<(), Dropped> {
         if !way_out.features.can_sum(packet.meta()) {
             offload::checksum::complete(&mut packet, &self.around.routines);
+        }
+        if !way_out.features.can_gather() {
+            packet.lay_together(&mut self.pool);
         }
         let pushed = self.transmits.push(way_out.port, packet);
         pushed.map_err(|packet| packet.drop_for(DropReason::TransmitQueueFull))

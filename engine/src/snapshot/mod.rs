@@ -58,7 +58,7 @@ use crate::{
 };
 
 /// The version of snapshots that are written, and the only one that is read.
-pub const VERSION: u32 = 26;
+pub const VERSION: u32 = 27;
 
 /// What a snapshot does not hold and an engine needs.
 pub struct Restoring {

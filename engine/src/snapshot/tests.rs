@@ -78,7 +78,7 @@ fn a_gateway_goes_on_over_cards_that_are_set_in_another_way_and_over_no_others()
         (result, engine.devices.find(DeviceId(0)).unwrap().clone())
     };
     let (result, device) = with(|device| {
-        device.features = crate::device::Features::NONE;
+        device.features = crate::device::Features::WIRE;
         device.gro_flush_timeout = core::time::Duration::from_micros(20);
         (device.mac, device.mtu_bytes) = (MacAddr([2, 9, 9, 9, 9, 9]), 1400);
         (device.arp, device.any_destination) = (false, true);

@@ -2,7 +2,7 @@
 
 use core::{fmt, time::Duration};
 
-use towpath_engine::device::{Feature, bond::OptionsError};
+use towpath_engine::device::{Feature, Kind, bond::OptionsError};
 
 use crate::play::ScriptFault;
 
@@ -197,8 +197,8 @@ impl fmt::Display for Mistake {
             Self::VlanName(name) => write!(out, "'{name}' is too long for a device's name; say another with 'name'"),
             Self::NoFeature(name) => {
                 write!(out, "there is no feature '{name}'; there are")?;
-                Feature::ALL
-                    .iter()
+                Feature::all()
+                    .filter(|known| known.is_for(Kind::Physical))
                     .enumerate()
                     .try_for_each(|(index, known)| write!(out, "{} {}", if index == 0 { "" } else { "," }, known.name))
             }

@@ -286,7 +286,7 @@ pub(crate) fn features(value: Value<'_>) -> Result<Vec<(Feature, bool)>, Fault> 
         Ok(())
     })?;
     // What is switched together first, so that one of it can be told otherwise.
-    features.sort_by_key(|(feature, _)| Feature::ALL.iter().position(|known| known == feature));
+    features.sort_by_key(|(feature, _)| Feature::all().position(|known| known == *feature));
     Ok(features)
 }
 

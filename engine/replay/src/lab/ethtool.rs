@@ -3,11 +3,11 @@
 use core::fmt::Write;
 
 use towpath_engine::device::{
-    Feature, Features, ethtool,
+    FeatureList, Kind, ethtool,
     napi::{NicOptions, QueueCounters},
 };
 
-use super::{Report, Scenario};
+use super::{Host, Report, Scenario};
 
 /// What `ethtool -g`, `-c`, `-l`, `-S` and `-k` show of each NIC of a host when a run is over, by the names of its links; `None`: it has no
 /// `hardware`.
@@ -16,9 +16,7 @@ pub fn ethtool(scenario: &Scenario, report: &Report, host: usize) -> Option<Stri
     let plan = scenario.hosts.get(host)?;
     let nic = plan.hardware.as_ref()?.nics.first()?;
     let found = report.hardware.iter().find(|found| found.host == host)?;
-    // What is not said is off, as `furnish` has it.
-    let none = Feature::ALL.into_iter().fold(Features::default(), |all, feature| all.with(feature, false));
-    let features = plan.features.iter().fold(none, |all, (feature, is_on)| all.with(*feature, *is_on));
+    let features = FeatureList::of(Host::features_of(&plan.features), Kind::Physical);
     let mut out = String::new();
     for (place, link) in scenario.links_of(host).enumerate() {
         let name = &scenario.links[link].name;

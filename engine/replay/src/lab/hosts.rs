@@ -2,7 +2,7 @@
 
 use towpath_engine::{
     Command, CommandError, DeviceId, Subscription,
-    device::{Device, Feature, InterfaceAddress, Kind},
+    device::{Device, Feature, Features, InterfaceAddress, Kind},
     ip::{Route, RouteKind},
     wire::MacAddr,
 };
@@ -91,12 +91,11 @@ impl Net<'_> {
         features: &[(Feature, bool)],
     ) -> Result<(), CommandError> {
         let engine = &mut self.engines[host];
-        engine.handle_command(START, Command::AddDevice(device))?;
+        let kind = device.kind;
         // What is on a link is what a wire carries: whole packets with their checksums.
-        for feature in Feature::ALL {
-            engine.handle_command(START, Command::SetFeature(id, feature, false))?;
-        }
-        for (feature, is_on) in features {
+        engine.handle_command(START, Command::AddDevice(Device { features: Features::WIRE, ..device }))?;
+        // What a bond cannot is its ports' affair.
+        for (feature, is_on) in features.iter().filter(|(feature, _)| kind == Kind::Physical || feature.is_for(kind)) {
             engine.handle_command(START, Command::SetFeature(id, *feature, *is_on))?;
         }
         Ok(())

@@ -26,7 +26,7 @@
 //! | `route` | a table of what its routes say of all ways: `mtu`, `rtt`, `rttvar`, `ssthresh`, `cwnd`, `reordering`, the `_lock` of each of them, `advmss`, `initcwnd`, `initrwnd`, `rto_min`, `quickack`, `fastopen_no_cookie`, as in a gateway's `[[route]]` |
 //! | `hardware` | a table of its CPUs and NICs, below. Default: none; frames cost no time, and each one is a poll |
 //! | `bond` | its bonds, below. Default: none |
-//! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false, so that links carry whole packets with their checksums; else they carry what such a device gets, as a pair of virtual ones does, and each loss is one of a frame |
+//! | `features` | a table of features of its devices, by the names of `ethtool -k`. Default: all false that change what goes over a link, so that links carry whole packets with their checksums, and `sg` as `tx`; else they carry what such a device gets, as a pair of virtual ones does, and each loss is one of a frame |
 //!
 //! `[[host.bond]]`, 32 at most: a bond over links of the host, with the keys of a gateway's `[[bond]]` ([`crate::config`]), read by
 //! the same code: `name`, `ports` (names of links, in their order), `mode`, `miimon`, `updelay`, `downdelay`, `lacp_rate`,
@@ -104,7 +104,7 @@
 //! | key | what it says |
 //! |---|---|
 //! | `mode` | who takes frames off a ring: `"napi"` (default), `"interrupt"`: each interrupt takes `interrupt_frames` (default 1), as before NAPI; `"busy-poll"`: beside softirqs a process, which polls for `busy_read` microseconds (default 50; Linux's own is 0: nobody polls) each time it waits; `"prefer-busy-poll"`: the same with `SO_PREFER_BUSY_POLL`, which keeps interrupts off where `napi_defer_hard_irqs` and `gro_flush_timeout` are set |
-//! | `rx`, `tx` | frames of each queue's receive ring, and descriptors of its transmit ring (`ethtool -g`). A frame takes one; where `features` say `tx = true`, one for each of the pieces that it consists of, up to 18, and as many are kept free. Default: 512 and 512 |
+//! | `rx`, `tx` | frames of each queue's receive ring, and descriptors of its transmit ring (`ethtool -g`). A frame takes one; where `features` say `tx = true` or `sg = true`, one for each of the pieces that it consists of, up to 18, and as many are kept free. Default: 512 and 512 |
 //! | `byte_queue_limits` | what bounds the bytes on a transmit ring (BQL): true (default), false (as with drivers that know none), or a table of `limit_min`, `limit_max` (numbers of bytes) and `hold_time`. Default: 0, 1879048192, `"1s"` |
 //! | `rx_usecs`, `rx_frames` | when an interrupt comes: so long after the first frame, or when so many are there (`ethtool -c`). One of the two alone says that the other does not count: with `rx_frames` alone fewer frames wait for ever. Default: 0 and 1, at once |
 //! | `tx_usecs`, `tx_frames` | the same of frames that were sent, whose places on the transmit ring are free when a poll has taken them back. With `tx_frames` alone a queue that `byte_queue_limits` stop with fewer frames waits for ever. Default: 0 and 1, at once |

@@ -4,7 +4,7 @@ use core::time::Duration;
 
 use towpath_engine::{
     DeviceId,
-    device::{Feature, bond, napi::Options},
+    device::{Feature, Features, bond, napi::Options},
     ip::RouteMetrics,
     socket::SocketOption,
 };
@@ -82,6 +82,13 @@ pub struct Host {
     pub bonds: Vec<Aggregate>,
     /// What its routes say of all ways.
     pub metrics: RouteMetrics,
+}
+
+impl Host {
+    /// The features that its devices have, once these are as they are said to be.
+    pub(super) fn features_of(said: &[(Feature, bool)]) -> Features {
+        said.iter().fold(Features::WIRE, |features, (feature, is_on)| features.with(*feature, *is_on))
+    }
 }
 
 /// A switch.

@@ -258,7 +258,7 @@ fn frames_that_a_device_would_cut_and_sum_arrive_and_are_sent_again_for_one_reas
     let link = "rate = \"500 Mbit/s\"\ndelay = \"20ms\"\nloss = { every = 60 }";
     let mut scenario = scenario(link, "send = 4000000\nclose = \"nobody\"", "");
     let cuts = |feature: &Feature| ["tx-checksumming", "tcp-segmentation-offload"].contains(&feature.name);
-    scenario.hosts[0].features = Feature::ALL.into_iter().filter(cuts).map(|feature| (feature, true)).collect();
+    scenario.hosts[0].features = Feature::all().filter(cuts).map(|feature| (feature, true)).collect();
     let mut again = AgainBySegments::default();
     let found = run(&scenario, Some(&mut again)).expect("a run");
     assert_eq!(found.connections[0].read[0], 4_000_000);

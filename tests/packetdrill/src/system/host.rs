@@ -8,7 +8,7 @@ use std::{
 
 use towpath_engine::{
     Command, CommandError, DeviceId, Engine, Frame, Instant,
-    device::{Device, Feature, InterfaceAddress},
+    device::{Device, Features, InterfaceAddress},
     ip::{Route, RouteKind},
     wire::MacAddr,
 };
@@ -49,12 +49,10 @@ impl Host {
                 .collect(),
             any_destination: true,
             arp: false,
+            features: Features::WIRE,
             ..Device::default()
         };
         engine.handle_command(START, Command::AddDevice(device))?;
-        for feature in Feature::ALL {
-            engine.handle_command(START, Command::SetFeature(DEVICE, feature, false))?;
-        }
         for is_ipv4 in [true, false] {
             if addresses.iter().any(|address| address.is_ipv4() == is_ipv4) {
                 let everywhere: IpAddr =

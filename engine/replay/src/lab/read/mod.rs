@@ -10,7 +10,10 @@ mod way;
 
 use core::time::Duration;
 
-use towpath_engine::sysctl::{SysctlError, Sysctls, ValueForm};
+use towpath_engine::{
+    device::Feature,
+    sysctl::{SysctlError, Sysctls, ValueForm},
+};
 
 use self::{
     aggregate::aggregates,
@@ -168,12 +171,15 @@ fn host(table: Table<'_>, scenario: &Scenario) -> Result<Host, Fault> {
             Ok(())
         })?;
     }
-    let features = table.find("features").map_or(Ok(Vec::new()), features)?;
+    let mut features = table.find("features").map_or(Ok(Vec::new()), features)?;
     let route = table.find("route").map(|route| metrics(route.table("[host.route]", METRICS, &[])?)).transpose()?;
-    // Who does not sum does not gather either (Linux v6.18: `net/core/dev.c`, `netdev_fix_features()`).
-    // Under two names it is told twice, and the last one counts.
-    let summed = features.iter().rfind(|(feature, _)| feature.name == "tx-checksumming");
-    let gathers = summed.is_some_and(|(_, on)| *on);
+    // Who has work done by its device gives it frames in pieces, unless told otherwise.
+    let has = |features: &[(Feature, bool)], feature| Host::features_of(features).has(feature);
+    if !features.iter().any(|(feature, _)| Feature::SCATTER_GATHER.covers(*feature)) {
+        let sums = has(&features, Feature::CHECKSUMMING);
+        features.push((Feature::SCATTER_GATHER, sums));
+    }
+    let gathers = has(&features, Feature::SCATTER_GATHER);
     let hardware = table.find("hardware").map(|value| hardware(value, gathers)).transpose()?;
     Ok(Host { name, sysctls, features, hardware, bonds: Vec::new(), metrics: route.unwrap_or_default() })
 }

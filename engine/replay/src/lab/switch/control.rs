@@ -3,7 +3,7 @@
 use towpath_engine::{
     Command, CommandError, DeviceId, Engine, Frame, Instant, Packet, Subscription,
     device::{
-        Device, Feature, Kind, Link,
+        Device, Features, Kind, Link,
         bond::{Bond, HashPolicy},
     },
     packet::Pool,
@@ -36,11 +36,9 @@ impl Control {
                 mac: mac(node, port),
                 arp: false,
                 link: *said,
+                features: Features::WIRE,
                 ..Device::default()
             }))?;
-            for feature in Feature::ALL {
-                give(Command::SetFeature(DeviceId(port as u16), feature, false))?;
-            }
         }
         let mut groups = Vec::new();
         for group in &plan.groups {
