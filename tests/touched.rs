@@ -74,6 +74,46 @@ fn a_device_that_does_not_sum_costs_one_pass_and_one_that_does_not_cut_the_copy_
 }
 
 #[test]
+fn a_device_that_does_not_gather_costs_the_copy_of_all_that_lies_apart_from_the_headers() {
+    let mut router = router(PASSES);
+    router.feature("tso", false);
+    let mut sent = |router: &mut Router| {
+        let first = router.forward_super_packet();
+        let mut all = vec![first];
+        all.extend(core::iter::from_fn(|| router.0.poll_transmit()));
+        all
+    };
+    let whole = |part: &Transmit| [part.head()].into_iter().chain(part.fragments()).collect::<Vec<_>>().concat();
+    let gathered = sent(&mut router);
+    router.feature("sg", false);
+    let joined = sent(&mut router);
+    assert!(gathered.iter().all(|part| part.fragments().count() > 0));
+    assert!(joined.iter().all(|part| part.fragments().count() == 0));
+    assert!(joined.iter().map(whole).eq(gathered.iter().map(whole)));
+    let copied: u64 = joined.iter().map(|part| part.packet.touched().copied_bytes).sum();
+    assert_eq!((joined.len(), copied), (60, 60_000));
+}
+
+#[test]
+fn what_a_device_says_of_checksums_counts_while_it_is_to_verify_them() {
+    let mut bytes = frame("lan", "10.0.0.2:4000 > 198.51.100.7:80 A seq 1 ack 1 len 100");
+    *bytes.last_mut().expect("a payload") ^= 1;
+    let said = |checksum| Frame { checksum, ..Frame::new(DeviceId(0), &bytes) };
+    let mut router = router(PASSES);
+    let mut passes = |verifies, checksum| {
+        let verify = Command::SetFeature(DeviceId(0), Feature::RECEIVE_CHECKSUMMING, verifies);
+        router.0.handle_command(Instant::ZERO, verify).expect("a feature");
+        router.0.handle_frames(Instant::ZERO, &[said(checksum)]);
+        router.0.poll_transmit().is_some()
+    };
+    assert!(passes(true, Checksum::Unnecessary));
+    assert!(!passes(false, Checksum::Unnecessary), "it is wrong");
+    assert!(!passes(true, Checksum::None));
+    assert!(passes(false, Checksum::Partial { start: 34, offset: 16 }), "nobody has filled it in");
+    assert!(passes(true, Checksum::Unnecessary));
+}
+
+#[test]
 fn what_is_merged_is_verified_once_for_each_frame_and_copied_by_none() {
     let mut router = router(PASSES);
     router.0.handle_command(Instant::ZERO, Command::SetFeature(DeviceId(0), Feature::GRO, true)).expect("a feature");

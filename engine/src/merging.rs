@@ -7,6 +7,7 @@
 use alloc::{string::ToString, vec::Vec};
 
 use crate::{
+    device::Feature,
     ending::{Dropped, End, Holder, Outcome},
     engine::Engine,
     frame::{DeviceId, Frame},
@@ -42,8 +43,16 @@ impl Engine {
     /// Takes one of them.
     fn take_merging(&mut self, now: Instant, frame: &Frame<'_>, leaving: &mut Leaving) -> Arrived {
         let number = self.frames;
-        let device = self.devices.find(frame.device).filter(|device| device.features.merge_received());
-        let Some(device) = device else {
+        let device = self.devices.find(frame.device);
+        let unverified;
+        let frame = match device {
+            Some(device) if !device.features.has(Feature::RECEIVE_CHECKSUMMING) => {
+                unverified = frame.unverified();
+                &unverified
+            }
+            Some(_) | None => frame,
+        };
+        let Some(device) = device.filter(|device| device.features.merge_received()) else {
             let mut taken = Packet::take(&mut self.pool, frame);
             match &mut taken {
                 Ok(packet) | Err(Dropped { packet, .. }) => packet.meta_mut().frame = number,

@@ -8,7 +8,7 @@
 
 use alloc::{boxed::Box, collections::BTreeMap, vec::Vec};
 
-use super::{Device, Feature, Kind, rss::Toeplitz};
+use super::{Device, Feature, Features, Kind, rss::Toeplitz};
 use crate::{
     frame::{DeviceId, Frame},
     limits::{BATCH_FRAMES_MAX, GRO_HELD_MAX, RECEIVE_QUEUES_MAX},
@@ -26,7 +26,7 @@ pub(crate) struct Receivers {
     queues: BTreeMap<(DeviceId, u16), ReceiveQueue>,
     /// Hashes flows as devices do.
     toeplitz: Option<Box<Toeplitz>>,
-    /// Whether a device merges.
+    /// Whether a device merges, or what it says of checksums does not count.
     is_on: bool,
     /// Packets that all of them hold.
     held: usize,
@@ -42,12 +42,15 @@ struct ReceiveQueue {
 }
 
 impl Receivers {
-    /// Takes note whether any of the devices merges. A bond does not itself, whatever it wants: its ports do.
+    /// Takes note whether any of the devices merges, or has not verified what it says. A bond does not itself, whatever it wants: its
+    /// ports do.
     pub(crate) fn adapt<'a>(&mut self, mut devices: impl Iterator<Item = &'a Device>) {
-        self.is_on = devices.any(|device| device.kind != Kind::Bond && device.features.merge_received());
+        let is_looked_at =
+            |features: Features| features.merge_received() || !features.has(Feature::RECEIVE_CHECKSUMMING);
+        self.is_on = devices.any(|device| device.kind != Kind::Bond && is_looked_at(device.features));
     }
 
-    /// Whether a device merges.
+    /// Whether frames must be led past here: a device merges, or what it says of checksums does not count.
     pub(crate) const fn is_on(&self) -> bool {
         self.is_on
     }
