@@ -10,16 +10,16 @@ pub const LONG_FRAMES_MAX: usize = 16;
 /// The longest frame, without its link header, that a slot is made for; longer ones take the way of super-packets.
 pub const SLOT_FRAME_BYTES_MAX: u32 = 9216;
 
-/// Slots of a receive ring, unless asked otherwise: 4096 · 1600 bytes = 6.25 MB, 2.5 ms of 60-byte frames at 1.6 M/s.
+/// Slots of a receive ring, unless asked otherwise: 4096 · 1600 bytes = 6.25 MB of 8 MB that the kernel takes, 2.5 ms of 60-byte frames at 1.6 M/s.
 pub const RING_SLOTS_DEFAULT: u32 = 4096;
 
 /// The fewest slots of a receive ring: two batches.
 pub const RING_SLOTS_MIN: u32 = 128;
 
-/// The most slots of a receive ring: 65 536 · 1600 bytes = 100 MB of memory that cannot be swapped.
+/// The most slots of a receive ring: 65 536 · 1600 bytes = 100 MB of 128 MB of memory that cannot be swapped.
 pub const RING_SLOTS_MAX: u32 = 65_536;
 
-/// Slots of a transmit ring, at least; in whole blocks of 256 KB they are 326 in 512 KB at an MTU of 1500, and 2.5 MB at one of 9000. A slot is taken until the device has sent its frame; what finds none free is
+/// Slots of a transmit ring: 512 KB of memory at an MTU of 1500, and 4 MB at one of 9000. A slot is taken until the device has sent its frame; what finds none free is
 /// sent by a system call of its own.
 pub const TRANSMIT_SLOTS: u32 = 256;
 

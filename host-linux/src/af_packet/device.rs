@@ -191,9 +191,12 @@ fn geometry(mtu_bytes: u32, slots: u32) -> Geometry {
     // An odd number of cache lines: slots start in all of a cache's sets, not in every second or fourth.
     let lines = (FRAME_AT + frame_bytes).div_ceil(CACHE_LINE_BYTES) | 1;
     let slot_bytes = lines * CACHE_LINE_BYTES;
-    let per_block = BLOCK_BYTES / slot_bytes;
-    let blocks = slots.clamp(RING_SLOTS_MIN, RING_SLOTS_MAX).div_ceil(per_block);
-    Geometry { block_bytes: BLOCK_BYTES, blocks, slot_bytes }
+    // The kernel uses all slots of all blocks. A power of two to a block gives rings of just as many as are asked for where that is one as
+    // well, and not too few.
+    let per_block = 1 << (BLOCK_BYTES / slot_bytes).ilog2();
+    let block_bytes = (per_block * slot_bytes).next_multiple_of(PAGE_BYTES);
+    let blocks = slots.clamp(RING_SLOTS_MIN, RING_SLOTS_MAX).div_ceil(block_bytes / slot_bytes);
+    Geometry { block_bytes, blocks, slot_bytes }
 }
 
 /// Where a frame starts in its slot: behind two headers and the vnet header
@@ -203,8 +206,10 @@ const FRAME_AT: u32 = 76;
 const LINK_BYTES: u32 = 14 + 4;
 const ETHERNET_MTU_BYTES: u32 = 1500;
 const CACHE_LINE_BYTES: u32 = 64;
-/// Small enough to be found in fragmented memory, a multiple of every page size in use.
+/// The most of a block: small enough to be found in fragmented memory. What a block has less, the kernel takes all the same.
 const BLOCK_BYTES: u32 = 256 << 10;
+/// The largest page of memory in use, of which a block has whole ones; where that is a large one, it has more slots than a power of two.
+const PAGE_BYTES: u32 = if cfg!(target_arch = "x86_64") { 4 << 10 } else { 64 << 10 };
 const _: () =
     assert!(CACHE_LINE_BYTES.is_multiple_of(SLOT_ALIGN) && BLOCK_BYTES > FRAME_AT + SLOT_FRAME_BYTES_MAX + LINK_BYTES);
 
@@ -259,6 +264,20 @@ mod tests {
     fn the_number_of_slots_stays_within_its_bounds() {
         assert!(geometry(1500, 0).slots() >= RING_SLOTS_MIN);
         assert!(geometry(1500, u32::MAX).slots() < RING_SLOTS_MAX + BLOCK_BYTES / 1600);
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[test]
+    fn a_ring_has_as_many_slots_as_are_asked_for_where_they_are_a_power_of_two() {
+        for mtu_bytes in 576..=SLOT_FRAME_BYTES_MAX {
+            for slots in [256, 4096, RING_SLOTS_MAX] {
+                let geometry = geometry(mtu_bytes, slots);
+                assert_eq!(geometry.slots(), slots, "mtu {mtu_bytes}");
+                assert_eq!(geometry.block_bytes % PAGE_BYTES, 0);
+                assert!(geometry.block_bytes <= BLOCK_BYTES);
+            }
+        }
+        assert_eq!(geometry(1500, 4097).slots(), 4224, "else it is rounded up to whole blocks, as drivers do");
     }
 
     #[test]

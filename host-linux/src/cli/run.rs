@@ -52,7 +52,7 @@ pub(crate) struct Run {
     /// Become this user once everything is open (only as root outside of a user namespace).
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
-    /// Frames that may wait in each device's receive ring.
+    /// Frames that may wait in each device's receive ring: as many as this where it is a power of two, else rounded up; `ethtool -g` shows how many.
     #[arg(long, value_name = "N", default_value_t = RING_SLOTS_DEFAULT,
         value_parser = clap::value_parser!(u32).range(i64::from(RING_SLOTS_MIN)..=i64::from(RING_SLOTS_MAX)))]
     ring_slots: u32,
