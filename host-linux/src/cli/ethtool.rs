@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use anyhow::{Result, bail};
 use clap::Args;
-use towpath::control::{Client, Facts, Request};
+use towpath::control::{Client, Facts, Request, Switched};
 
 use super::{Answer, Control};
 
@@ -27,7 +27,8 @@ pub(crate) struct Ethtool {
     /// Show what the device has counted.
     #[arg(short = 'S', long, value_name = "DEVICE", group = "action")]
     statistics: Option<String>,
-    /// Switch features of the device: `-K lan gro on tso off`. All of them, or when one is wrong none.
+    /// Switch features of the device: `-K lan gro on tso off`. Tells what has changed beside, and what could not be had; when none of
+    /// them could, the exit code is 1. When a name is wrong, none is switched.
     #[arg(short = 'K', long, value_name = "DEVICE", group = "action")]
     features: Option<String>,
     /// Names of features, each followed by `on` or `off`.
@@ -53,8 +54,12 @@ impl Ethtool {
             io::stdout().lock().write_all(text.as_bytes())?;
         }
         if let Some(device) = self.features {
-            let mut client = Client::ask(&path, Request::SetFeatures(device, switches(&self.switches)?))?;
-            while client.next_reply()?.is_some() {}
+            let Switched { text, is_refused } = Client::switch(&path, device, switches(&self.switches)?)?;
+            io::stdout().lock().write_all(text.as_bytes())?;
+            if is_refused {
+                writeln!(io::stderr(), "Could not change any device features")?;
+                return Ok(Answer::No);
+            }
         }
         Ok(Answer::Fine)
     }

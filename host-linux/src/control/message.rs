@@ -13,7 +13,7 @@ use towpath_engine::{
 use crate::{helpers::Loaded, stats::Report, tracking::Counted};
 
 /// The version of these messages. A gateway and a client of different versions do not talk to each other: they say so.
-pub const VERSION: u32 = 16;
+pub const VERSION: u32 = 17;
 
 /// What a client says, once, when it has connected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -78,7 +78,7 @@ pub enum Request {
     Tunables,
     /// Sets the values of a tunable; of several the first ones. [`Reply::Done`].
     SetTunable(String, Vec<u32>),
-    /// Switches features of a device on or off, by the names that `ethtool -K` takes. [`Reply::Done`]: all of them; refused, none.
+    /// Switches features of a device on or off, by the names that `ethtool -K` takes: one [`Reply::Switched`]; refused, none of them.
     SetFeatures(String, Vec<(String, bool)>),
     /// The bond of that name, or all, as `/proc/net/bonding` prints them: one [`Reply::Text`].
     Bonds(Option<String>),
@@ -184,6 +184,8 @@ pub enum Reply {
     State(u64),
     /// So many bytes follow this message: text.
     Text(u64),
+    /// What came of asking for features.
+    Switched(Switched),
     /// A helper as it is.
     Helper(Box<Loaded>),
     /// What a rule has told, and when.
@@ -194,6 +196,16 @@ pub enum Reply {
     Done,
     /// The request is not answered, and why.
     Refused(String),
+}
+
+/// What came of asking for features of a device.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Switched {
+    /// What `ethtool -K` prints: nothing where just that has happened which was asked for.
+    pub text: String,
+    /// Nothing of what was asked for is so.
+    pub is_refused: bool,
 }
 
 /// What a rule has told of a packet.

@@ -52,7 +52,7 @@ use std::{env, path::PathBuf};
 pub use client::{Client, ClientError, Happened, Heard, Told, Watched};
 pub use codec::CodecError;
 pub use listener::{ListenError, Listener};
-pub use message::{Facts, Hello, Listing, Logged, NewHelper, NewRules, Reply, Request, Topic, VERSION};
+pub use message::{Facts, Hello, Listing, Logged, NewHelper, NewRules, Reply, Request, Switched, Topic, VERSION};
 pub use parser::Names;
 pub use server::{Answers, Counters, Forgotten, Reading, Server, Waste, Writing};
 

@@ -190,9 +190,7 @@ fn answer<A: Answers>(request: Request, counters: &Counters, desk: &mut Desk<'_,
         Request::SetTunable(name, values) => {
             return answers.set_tunable(&name, &values).map(|()| Answer::Replies(Vec::new()));
         }
-        Request::SetFeatures(device, switches) => {
-            return answers.set_features(&device, &switches).map(|()| Answer::Replies(Vec::new()));
-        }
+        Request::SetFeatures(device, switches) => Reply::Switched(answers.set_features(&device, &switches)?),
         Request::ZeroRules(family, table) => {
             answers.zero_rules(family, table);
             return Ok(Answer::Replies(Vec::new()));

@@ -21,7 +21,7 @@ use super::{
     budget::Budget,
     codec,
     listener::Listener,
-    message::{Facts, Listing, NewHelper, Reply, Topic},
+    message::{Facts, Listing, NewHelper, Reply, Switched, Topic},
     outbox::Outbox,
     parser::Names,
     peer::{Gone, Peer},
@@ -144,11 +144,11 @@ pub trait Answers {
     /// Forgets that; tells of how many destinations.
     fn forget_destinations(&mut self, network: Option<(IpAddr, u8)>) -> u64;
 
-    /// Switches features of a device.
+    /// Switches features of a device, as far as it can have them.
     ///
     /// # Errors
-    /// When there is no such device or feature; nothing has changed then.
-    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String>;
+    /// When there is no such device or feature, or nobody may ask for it; nothing has changed then.
+    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<Switched, String>;
 
     /// The helpers, by number.
     fn helpers(&mut self) -> Vec<Loaded>;

@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, net::IpAddr};
 use towpath_engine::{
     Command, Condemned, DeviceId, Engine, Instant, Reply as EngineReply, Subscription,
     conntrack::{ExpectationId, Family, HelperId, Revision, helper::Helper},
-    device::Feature,
+    device::{Feature, FeatureList, FeatureOutcome, Features, Kind},
     netfilter::{ListOptions, RuleSet, SetListing, TableName, lists::recent::Recent},
     snapshot::{Refused, Successor},
 };
@@ -14,7 +14,7 @@ use super::Place;
 use crate::{
     af_packet::Ring,
     bonds,
-    control::{Answers, Facts, Forgotten, Listing, Names, NewHelper, Reading, Reply, Topic, Waste, Writing},
+    control::{Answers, Facts, Forgotten, Listing, Names, NewHelper, Reading, Reply, Switched, Topic, Waste, Writing},
     destinations, hardware,
     helpers::{Loaded, Made, Workshop},
     limits::CONTROL_PAGE_PLACES,
@@ -180,8 +180,8 @@ impl<R: Ring> Answers for View<'_, R> {
 
     fn features(&mut self, device: &str) -> Result<String, String> {
         let id = self.device(device)?;
-        let features = self.engine.devices().find(id).map(|device| device.features).unwrap_or_default();
-        Ok(format!("Features for {device}:\n{features}"))
+        let (features, kind) = self.features_of(id);
+        Ok(format!("Features for {device}:\n{}", FeatureList::of(features, kind)))
     }
 
     fn hardware(&mut self, facts: Facts, device: &str) -> Result<String, String> {
@@ -203,16 +203,27 @@ impl<R: Ring> Answers for View<'_, R> {
         destinations::forget(self.engine, self.now, network)
     }
 
-    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
+    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<Switched, String> {
         let id = self.device(device)?;
         let known = |(name, on): &(String, bool)| match Feature::by_name(name) {
+            Some(feature) if feature.is_of_driver() => {
+                Err(format!("{name} is how a driver is made: nobody may ask for it"))
+            }
             Some(feature) => Ok((feature, *on)),
             None => {
                 Err(format!("{device} has no feature '{name}'; `towpath ethtool -k {device}` lists those that it has"))
             }
         };
         let features = features.iter().map(known).collect::<Result<Vec<_>, _>>()?;
-        features.into_iter().try_for_each(|(feature, on)| self.command(Command::SetFeature(id, feature, on)))
+        let (before, kind) = self.features_of(id);
+        // Of what is asked for twice, on counts, as in what ethtool asks the kernel.
+        for on in [false, true] {
+            let can = features.iter().filter(|(feature, asked)| *asked == on && feature.is_for(kind));
+            can.map(|(feature, _)| *feature)
+                .try_for_each(|feature| self.command(Command::SetFeature(id, feature, on)))?;
+        }
+        let outcome = FeatureOutcome::of(before, self.features_of(id).0, &features);
+        Ok(Switched { text: outcome.to_string(), is_refused: outcome.is_refused() })
     }
 
     fn helpers(&mut self) -> Vec<Loaded> {
@@ -292,6 +303,11 @@ impl<R> View<'_, R> {
     fn device(&self, name: &str) -> Result<DeviceId, String> {
         let found = self.engine.devices().by_name(name).filter(|id| *id != DeviceId::LOOPBACK);
         found.ok_or_else(|| format!("there is no device '{name}'"))
+    }
+
+    /// What a device does, and what it is.
+    fn features_of(&self, id: DeviceId) -> (Features, Kind) {
+        self.engine.devices().find(id).map(|device| (device.features, device.kind)).unwrap_or_default()
     }
 
     fn command(&mut self, command: Command) -> Result<(), String> {

@@ -64,7 +64,7 @@ fn what_ethtool_would_show_of_a_hosts_devices_takes_the_place_of_the_table() {
         "Current hardware settings:\nRX:\t\t100\n",
         "\nrx-usecs: 7\nrx-frames: 0\n",
         "Combined:\t2\n\nNIC statistics:\n     rx_packets: 10\n",
-        "\nFeatures for a-b:\ntx-checksumming: off\n",
+        "\nFeatures for a-b:\nrx-checksumming: on\ntx-checksumming: off\n",
         "\ngeneric-receive-offload: on\n",
     ];
     let places: Vec<_> = texts.iter().map(|text| shown.find(text)).collect();

@@ -12,7 +12,7 @@ use towpath_engine::{
 };
 
 use super::{
-    super::message::{Logged, NewHelper, NewRules, Reply, Request, Topic},
+    super::message::{Logged, NewHelper, NewRules, Reply, Request, Switched, Topic},
     Client, ClientError, ClientErrorCause, say,
 };
 use crate::{helpers::Loaded, limits::CONTROL_STATE_BYTES_MAX, stats::Report, tracking::Counted};
@@ -253,6 +253,15 @@ impl Client {
             }
         }
         Ok(bytes)
+    }
+
+    /// Switches features of a device on or off, by name; tells what came of it.
+    ///
+    /// # Errors
+    /// As for [`Self::ask`] and [`Self::next_reply`]; the gateway refuses a device or feature that is not there, and changes nothing.
+    pub fn switch(path: &Path, device: String, switches: Vec<(String, bool)>) -> Result<Switched, ClientError> {
+        let switched = |reply| if let Reply::Switched(switched) = reply { Some(switched) } else { None };
+        Self::ask(path, Request::SetFeatures(device, switches))?.last(switched)
     }
 
     /// Puts rules in the place of those of their family: names and texts.

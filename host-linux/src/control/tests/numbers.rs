@@ -194,9 +194,9 @@ impl Answers for Numbers {
         network.map_or(100, |(_, len)| len.into())
     }
 
-    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<(), String> {
+    fn set_features(&mut self, device: &str, features: &[(String, bool)]) -> Result<Switched, String> {
         self.features = format!("{device} {features:?}");
-        Ok(())
+        Ok(Switched { text: "Actual changes:\n".to_owned(), is_refused: true })
     }
 
     fn helpers(&mut self) -> Vec<Loaded> {

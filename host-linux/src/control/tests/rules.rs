@@ -141,7 +141,8 @@ fn features_are_switched_and_told_and_a_device_that_is_not_there_is_refused() {
     let mut gateway = Gateway::new(0);
     let mut client = gateway.client(Request::SetFeatures("lan".into(), vec![("gro".into(), true)]));
     gateway.serve();
-    assert_eq!(client.next_reply().unwrap(), None);
+    let switched = Switched { text: "Actual changes:\n".to_owned(), is_refused: true };
+    assert_eq!(client.next_reply().unwrap(), Some(Reply::Switched(switched)));
     let mut client = gateway.client(Request::Features("lan".into()));
     gateway.serve();
     let expected = "lan [(\"gro\", true)]".len() as u64;
