@@ -77,7 +77,7 @@ fn a_device_that_does_not_sum_costs_one_pass_and_one_that_does_not_cut_the_copy_
 fn a_device_that_does_not_gather_costs_the_copy_of_all_that_lies_apart_from_the_headers() {
     let mut router = router(PASSES);
     router.feature("tso", false);
-    let mut sent = |router: &mut Router| {
+    let sent = |router: &mut Router| {
         let first = router.forward_super_packet();
         let mut all = vec![first];
         all.extend(core::iter::from_fn(|| router.0.poll_transmit()));

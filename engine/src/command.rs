@@ -33,7 +33,8 @@ pub enum Command {
     AddAddress(DeviceId, InterfaceAddress),
     /// Switches a feature of a device on or off, as `ethtool -K` does. `large-receive-offload` stays off while a bond
     /// over the device has it off, and under a VLAN, which cannot have it; it goes off where the bond's goes off, and wherever
-    /// forwarding is switched on.
+    /// forwarding is switched on. What the device cannot have, or be without, is refused; what needs a feature that is off is off until
+    /// that comes back ([`Features`](crate::device::Features)).
     SetFeature(DeviceId, Feature, bool),
     /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger, and those that did go on with
     /// so many; they do not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not
