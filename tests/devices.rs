@@ -3,7 +3,7 @@
 use lab::{lab, lab_with_arp};
 use towpath_engine::{
     Command, CommandError, DeviceId, Engine, Instant,
-    device::{Device, Feature, Features, InterfaceAddress, Kind, Link, Vlan},
+    device::{Device, Feature, Features, InterfaceAddress, Kind, Link, TagsBeyondMtu, Vlan},
     ip::{Route, RouteKind},
     snapshot::Restoring,
 };
@@ -67,6 +67,36 @@ fn a_device_that_sends_smaller_packets_from_now_on_says_so_and_so_do_its_vlans()
     assert_eq!((mtu(&lab, 1), mtu(&lab, 2)), (Some(1000), Some(1000)));
     lab.command(Command::SetMtu(DeviceId(1), 1500));
     assert_eq!((mtu(&lab, 1), mtu(&lab, 2)), (Some(1500), Some(1000)), "a VLAN does not grow by itself");
+}
+
+#[test]
+fn tags_that_a_port_takes_no_more_of_beyond_its_mtu_leave_its_vlans_smaller_packets_also_when_it_shrinks() {
+    let mut lab = lab("");
+    let lan = lab.engine().devices().find(DeviceId(0)).cloned().expect("it is there");
+    let tags_beyond_mtu = TagsBeyondMtu::FirstOfCustomer;
+    lab.command(Command::AddDevice(Device { name: "port".into(), addresses: Vec::new(), tags_beyond_mtu, ..lan }));
+    let lab = lab.vlan("port", C_TAG, 10, [10, 1, 0, 1]).vlan("port.10", C_TAG, 5, [10, 2, 0, 1]);
+    let mut lab = lab.vlan("port", S_TAG, 100, [10, 3, 0, 1]).vlan("port.100", C_TAG, 5, [10, 4, 0, 1]);
+    let mtus =
+        |engine: &Engine| engine.devices().iter().skip(2).map(|(_, device)| device.mtu_bytes).collect::<Vec<_>>();
+    assert_eq!(mtus(lab.engine()), [1500, 1500, 1496, 1496, 1492]);
+    lab.command(Command::SetMtu(DeviceId(2), 1400)).play(
+        "
+        0.000  lan <  10.0.0.2:1 > 10.2.0.2:9  udp df len 1369
+        0.000  lan x  PacketTooBig
+        0.000  lan >  10.0.0.1 > 10.0.0.2  icmp type 3 code 4 mtu 1396 [10.0.0.2:1 > 10.2.0.2:9 udp df]
+        0.000  lan <  10.0.0.2:1 > 10.4.0.2:9  udp df len 1365
+        0.000  lan x  PacketTooBig
+        0.000  lan >  10.0.0.1 > 10.0.0.2  icmp type 3 code 4 mtu 1392 [10.0.0.2:1 > 10.4.0.2:9 udp df]
+        ",
+    );
+    assert_eq!(mtus(lab.engine()), [1400, 1400, 1396, 1396, 1392]);
+    lab.command(Command::SetMtu(DeviceId(3), 1300));
+    assert_eq!(mtus(lab.engine()), [1400, 1300, 1300, 1396, 1392], "two tags have room beside those");
+    lab.command(Command::SetMtu(DeviceId(2), 68));
+    assert_eq!(mtus(lab.engine()), [68; 5], "IPv4 needs as much");
+    let again = Engine::restore(&lab.engine().save(), Restoring::default()).expect("its own snapshot");
+    assert_eq!(mtus(&again), [68; 5]);
 }
 
 #[test]

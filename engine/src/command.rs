@@ -36,9 +36,9 @@ pub enum Command {
     /// forwarding is switched on. What the device cannot have, or be without, is refused; what needs a feature that is off is off until
     /// that comes back ([`Features`](crate::device::Features)).
     SetFeature(DeviceId, Feature, bool),
-    /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger, and those that did go on with
-    /// so many; they do not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not
-    /// follow its ports.
+    /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger than that and than their tags leave
+    /// ([`Devices::vlan_mtu_bytes_max`](crate::device::Devices::vlan_mtu_bytes_max)), and those that did go on with what is left; they do
+    /// not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not follow its ports.
     SetMtu(DeviceId, u32),
     /// Says how long a device keeps what it may merge ([`Device::gro_flush_timeout`]).
     SetGroFlushTimeout(DeviceId, Duration),

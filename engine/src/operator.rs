@@ -1,7 +1,7 @@
 //! Carries out what an operator asks.
 
 use alloc::{boxed::Box, string::String, vec::Vec};
-use core::{net::IpAddr, ops::RangeInclusive, time::Duration};
+use core::{net::IpAddr, time::Duration};
 
 use zerocopy::FromBytes;
 
@@ -9,7 +9,7 @@ use crate::{
     command::{Command, CommandError, Condemned, Reply},
     conntrack::{ConnId, Connection, ExpectationId, Family, HelperId, Revision, Status, TimeoutPolicy, helper::Helper},
     device::{
-        Device, Feature, InterfaceAddress, Kind, Link,
+        Device, Feature, InterfaceAddress, Kind, Link, MTUS_BYTES,
         bond::{Added, Bond, Happening, Options as BondOptions},
         wanted,
     },
@@ -255,14 +255,8 @@ impl Engine {
         if !MTUS_BYTES.contains(&mtu_bytes) {
             return Err(CommandError::DeviceMtu(mtu_bytes));
         }
-        self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?.mtu_bytes = mtu_bytes;
-        let over = self.devices.above(id).filter(|(_, device)| device.mtu_bytes > mtu_bytes);
-        let over: Vec<DeviceId> = over.map(|(over, _)| over).collect();
-        for over in over {
-            if let Some(device) = self.devices.find_mut(over) {
-                device.mtu_bytes = mtu_bytes;
-            }
-        }
+        self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
+        self.devices.set_mtu(id, mtu_bytes);
         self.routes.lead_otherwise();
         Ok(Reply::Done)
     }
@@ -484,8 +478,6 @@ fn may_be_added(known: &[InterfaceAddress], address: InterfaceAddress) -> Result
     Ok(())
 }
 
-/// How large packets may be that a device sends, in bytes: the least is IPv4's (RFC 791, 3.2), the most fits a length field.
-const MTUS_BYTES: RangeInclusive<u32> = 68..=65_535;
 /// The longest device name (Linux: `IFNAMSIZ` less its terminator).
 const DEVICE_NAME_BYTES_MAX: usize = 15;
 /// The tunable that says how long Fast Open pauses.

@@ -203,7 +203,8 @@ impl Devices {
                 let parent =
                     self.find(vlan.parent).filter(|parent| parent.kind != Kind::Loopback && parent.master.is_none());
                 vlan.is_right()
-                    && parent.is_some_and(|parent| device.mtu_bytes <= parent.mtu_bytes)
+                    && parent.is_some()
+                    && device.mtu_bytes <= self.vlan_mtu_bytes_max(vlan)
                     && self.depth(vlan.parent) < VLAN_DEPTH_MAX
                     && self.vlan_of(Some(vlan.parent), vlan.tag()).is_none()
             }

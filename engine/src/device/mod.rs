@@ -7,6 +7,7 @@ mod features;
 mod kind;
 mod large;
 mod link;
+mod mtu;
 pub mod napi;
 mod queue;
 mod receive;
@@ -20,6 +21,8 @@ pub use kind::{Kind, Vlan};
 pub(crate) use kind::{Refusal, WayOut};
 pub(crate) use large::wanted;
 pub use link::Link;
+pub(crate) use mtu::MTUS_BYTES;
+pub use mtu::TagsBeyondMtu;
 pub(crate) use queue::TransmitQueue;
 pub(crate) use receive::Receivers;
 
@@ -48,6 +51,8 @@ pub struct Device {
     pub mac: MacAddr,
     /// The largest network packet it sends, in bytes, 68 to 65535. It does not bound what it receives.
     pub mtu_bytes: u32,
+    /// Which VLAN tags its frames may have beyond that, of a port or a bond; of a VLAN the one below decides.
+    pub tags_beyond_mtu: TagsBeyondMtu,
     /// Its addresses, the primary one first.
     pub addresses: Vec<InterfaceAddress>,
     /// Whether stations are asked for their Ethernet address. Without, a station that is not a permanent neighbour is
@@ -78,6 +83,7 @@ impl Default for Device {
             name: String::new(),
             mac: MacAddr::UNSPECIFIED,
             mtu_bytes: 1500,
+            tags_beyond_mtu: TagsBeyondMtu::default(),
             addresses: Vec::new(),
             arp: true,
             tunables: OfInterface::default(),

@@ -32,7 +32,7 @@ use towpath::{
     withholder::Withholder,
     worker::Worker,
 };
-use towpath_engine::{DeviceId, Engine, wire::MacAddr};
+use towpath_engine::{DeviceId, Engine, device::TagsBeyondMtu, wire::MacAddr};
 use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
 
 use super::{
@@ -104,7 +104,7 @@ impl Run {
                 arp: true,
                 any_destination: false,
                 link: interface.link,
-                tags_beyond_mtu: 1,
+                tags_beyond_mtu: TagsBeyondMtu::FirstOfCustomer,
             }
         })?;
         // From here on there is something to leave in order. Before, a signal ends the program at once, whatever is being compiled.

@@ -179,11 +179,13 @@ impl Lab {
     #[must_use]
     pub fn vlan(mut self, parent: &str, tpid: u16, id: u16, address: [u8; 4]) -> Self {
         let parent = self.player.device(parent).unwrap_or_else(|error| panic!("{error}"));
+        let vlan = Vlan { parent, tpid, id };
         let below = self.engine().devices().find(parent).cloned().unwrap_or_default();
         self.give(Command::AddDevice(Device {
             name: format!("{}.{id}", below.name),
+            mtu_bytes: self.engine().devices().vlan_mtu_bytes_max(vlan),
             addresses: vec![InterfaceAddress { address: address.into(), prefix: 24 }],
-            kind: Kind::Vlan(Vlan { parent, tpid, id }),
+            kind: Kind::Vlan(vlan),
             ..below
         }));
         self

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use towpath_engine::{
     Command, DeviceId,
-    device::{Device, InterfaceAddress, Kind, Link, bond::ArpValidate},
+    device::{Device, Devices, InterfaceAddress, Kind, Link, TagsBeyondMtu, bond::ArpValidate},
     sysctl::of_interface,
     wire::{MacAddr, ipv6::link_local},
 };
@@ -24,9 +24,8 @@ pub struct Hardware {
     pub any_destination: bool,
     /// What its link says of itself.
     pub link: Link,
-    /// How many VLAN tags its frames may have beyond its MTU. A packet socket takes one (Linux v6.18: `net/packet/af_packet.c`,
-    /// `packet_extra_vlan_len_allowed()`); each further one makes the VLAN's MTU 4 bytes smaller.
-    pub tags_beyond_mtu: u8,
+    /// Which VLAN tags its frames may have beyond its MTU. Each further one makes the VLAN's MTU 4 bytes smaller.
+    pub tags_beyond_mtu: TagsBeyondMtu,
 }
 
 impl Hardware {
@@ -37,22 +36,22 @@ impl Hardware {
         let [high, low] = (0x10 + device.0).to_be_bytes();
         let link = Link { carrier: true, speed_mbps: Some(10_000), full_duplex: Some(true) };
         let mac = MacAddr([2, 0, 0, 0, high, low]);
-        Self { mac, mtu_bytes: 1500, arp: false, any_destination: true, link, tags_beyond_mtu: u8::MAX }
+        Self { mac, mtu_bytes: 1500, arp: false, any_destination: true, link, tags_beyond_mtu: TagsBeyondMtu::All }
     }
 }
 
 impl Config {
     /// Interfaces, bonds and VLANs, by their numbers.
-    fn made_devices(&self, hardware: &mut impl FnMut(DeviceId, &Interface) -> Hardware) -> Vec<Device> {
-        let (mut devices, mut tags_left) = (Vec::<Device>::new(), Vec::<u8>::new());
+    fn made_devices(&self, hardware: &mut impl FnMut(DeviceId, &Interface) -> Hardware) -> Devices {
+        let mut devices = Devices::default();
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let found = hardware(DeviceId(number), interface);
             let mac = interface.mac.unwrap_or(found.mac);
-            tags_left.push(found.tags_beyond_mtu);
-            devices.push(Device {
+            devices.add(Device {
                 name: interface.name.clone(),
                 mac,
                 mtu_bytes: interface.mtu_bytes.unwrap_or(found.mtu_bytes),
+                tags_beyond_mtu: found.tags_beyond_mtu,
                 addresses: with_link_local(&interface.addresses, mac),
                 arp: interface.arp.unwrap_or(found.arp),
                 any_destination: found.any_destination && interface.mac.is_none(),
@@ -61,15 +60,10 @@ impl Config {
             });
         }
         for bond in &self.bonds {
-            devices.push(device_of_bond(bond, &devices));
-            tags_left.push(tags_left.iter().copied().min().unwrap_or(u8::MAX));
+            devices.add(device_of_bond(bond, &devices));
         }
         for vlan in &self.vlans {
-            let parent = usize::from(vlan.vlan.parent.0);
-            let left = tags_left.get(parent).copied().unwrap_or(u8::MAX);
-            tags_left.push(left.saturating_sub(1));
-            let parent = devices.get(parent).cloned().unwrap_or_default();
-            devices.push(device_of_vlan(vlan, &parent, left > 0));
+            devices.add(device_of_vlan(vlan, &devices));
         }
         devices
     }
@@ -81,12 +75,11 @@ impl Config {
         let set = |(name, value): &(String, u32)| Command::SetSysctl(name.clone(), *value);
         let sysctls = self.sysctls.iter().filter(|sysctl| !is_of_interface(sysctl)).map(set);
         let devices = self.made_devices(&mut hardware);
-        let arps: Vec<bool> = devices.iter().map(|device| device.arp).collect();
         let mode = self.helper_mode.map(Command::SetHelperMode);
         // What a policy does not say is what the tunables say when it is made.
         let timeouts = self.timeouts.iter().cloned().map(Command::SetTimeoutPolicy);
-        let mut commands: Vec<Command> =
-            sysctls.chain(mode).chain(timeouts).chain(devices.into_iter().map(Command::AddDevice)).collect();
+        let added = devices.iter().map(|(_, device)| Command::AddDevice(device.clone()));
+        let mut commands: Vec<Command> = sysctls.chain(mode).chain(timeouts).chain(added).collect();
         for (number, interface) in (0u16..).zip(&self.interfaces) {
             let features = interface.features.iter();
             commands.extend(features.map(|&(feature, on)| Command::SetFeature(DeviceId(number), feature, on)));
@@ -94,14 +87,14 @@ impl Config {
                 commands.push(Command::SetGroFlushTimeout(DeviceId(number), interface.gro_flush_timeout));
             }
         }
-        for (number, bond) in (self.interfaces.len() as u16..).zip(&self.bonds) {
+        for (id, bond) in (self.interfaces.len() as u16..).map(DeviceId).zip(&self.bonds) {
             let mut options = Box::new(bond.options.clone());
             // In a replay, where nobody would answer, nobody is asked unless `arp` says so, and all links are taken to carry.
-            if arps.get(usize::from(number)) == Some(&false) {
+            if devices.find(id).is_some_and(|device| !device.arp) {
                 options.arp_interval_ms = 0;
                 options.arp_validate = ArpValidate::None;
             }
-            commands.push(Command::SetBond(DeviceId(number), options, bond.ports.clone()));
+            commands.push(Command::SetBond(id, options, bond.ports.clone()));
         }
         // There has to be an interface first.
         commands.extend(self.sysctls.iter().filter(is_of_interface).map(set));
@@ -118,14 +111,15 @@ impl Config {
 }
 
 /// The device that is a bond over some of those before it.
-fn device_of_bond(bond: &BondConfig, devices: &[Device]) -> Device {
-    let ports = || bond.ports.iter().filter_map(|port| devices.get(usize::from(port.0)));
+fn device_of_bond(bond: &BondConfig, devices: &Devices) -> Device {
+    let ports = || bond.ports.iter().filter_map(|port| devices.find(*port));
     let first = ports().next().cloned().unwrap_or_default();
     let mac = bond.mac.unwrap_or(first.mac);
     Device {
         name: bond.name.clone(),
         mac,
         mtu_bytes: bond.mtu_bytes.or(ports().map(|port| port.mtu_bytes).min()).unwrap_or(first.mtu_bytes),
+        tags_beyond_mtu: ports().fold(TagsBeyondMtu::All, |all, port| all.and(port.tags_beyond_mtu)),
         addresses: with_link_local(&bond.addresses, mac),
         arp: bond.arp.unwrap_or(first.arp),
         any_destination: first.any_destination && bond.mac.is_none(),
@@ -145,14 +139,15 @@ fn with_link_local(addresses: &[InterfaceAddress], mac: MacAddr) -> Vec<Interfac
     all
 }
 
-/// A VLAN's device; `has_room`: its tag fits beside the parent's largest packet.
-fn device_of_vlan(vlan: &VlanConfig, parent: &Device, has_room: bool) -> Device {
-    let (mac, mtu_bytes) = (vlan.mac.unwrap_or(parent.mac), vlan.mtu_bytes.unwrap_or(parent.mtu_bytes));
-    let most = if has_room { u32::MAX } else { parent.mtu_bytes.saturating_sub(TAG_BYTES) };
+/// A VLAN's device. It has at most the MTU that is left to it; more than its parent's is left as it is, for the engine to refuse.
+fn device_of_vlan(vlan: &VlanConfig, devices: &Devices) -> Device {
+    let parent = devices.find(vlan.vlan.parent).cloned().unwrap_or_default();
+    let (mac, most) = (vlan.mac.unwrap_or(parent.mac), devices.vlan_mtu_bytes_max(vlan.vlan));
+    let asked = vlan.mtu_bytes.unwrap_or(most);
     Device {
         name: vlan.name.clone(),
         mac,
-        mtu_bytes: mtu_bytes.min(most),
+        mtu_bytes: if asked > parent.mtu_bytes { asked } else { asked.min(most) },
         addresses: with_link_local(&vlan.addresses, mac),
         arp: vlan.arp.unwrap_or(parent.arp),
         any_destination: parent.any_destination && vlan.mac.is_none(),
@@ -161,25 +156,27 @@ fn device_of_vlan(vlan: &VlanConfig, parent: &Device, has_room: bool) -> Device 
     }
 }
 
-/// Bytes of a VLAN tag.
-const TAG_BYTES: u32 = 4;
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_second_tag_leaves_less_room_where_frames_may_have_one_beyond_the_mtu() {
-        let mtus = |inner: &str| {
+    fn tags_leave_less_room_where_frames_may_not_have_them_beyond_the_mtu() {
+        let mtus = |protocol: &str, inner: &str| {
             let text = format!(
-                "[[interface]]\nname='lan'\nmtu=1400\n[[vlan]]\nparent='lan'\nid=10\n[[vlan]]\nparent='lan.10'\nid=5\n{inner}"
+                "[[interface]]\nname='lan'\nmtu=1400\n[[vlan]]\nparent='lan'\nid=10\n{protocol}\n[[vlan]]\nparent='lan.10'\nid=5\n{inner}"
             );
-            let one_tag = |device, _: &Interface| Hardware { tags_beyond_mtu: 1, ..Hardware::in_replay(device) };
+            let hardware = |device, _: &Interface| Hardware {
+                tags_beyond_mtu: TagsBeyondMtu::FirstOfCustomer,
+                ..Hardware::in_replay(device)
+            };
             let config = Config::read("f", &text).expect("it is right");
-            config.made_devices(&mut { one_tag }).iter().map(|device| device.mtu_bytes).collect::<Vec<_>>()
+            config.made_devices(&mut { hardware }).iter().map(|(_, device)| device.mtu_bytes).collect::<Vec<_>>()
         };
-        assert_eq!(mtus(""), [1400, 1400, 1396]);
-        assert_eq!(mtus("mtu=1400"), [1400, 1400, 1396]);
-        assert_eq!(mtus("mtu=1300"), [1400, 1400, 1300], "what is said is less than that");
+        assert_eq!(mtus("", ""), [1400, 1400, 1396]);
+        assert_eq!(mtus("", "mtu=1400"), [1400, 1400, 1396]);
+        assert_eq!(mtus("", "mtu=1300"), [1400, 1400, 1300], "what is said is less than that");
+        assert_eq!(mtus("mtu=1300", ""), [1400, 1300, 1300], "two tags have room beside it");
+        assert_eq!(mtus("protocol='802.1ad'", ""), [1400, 1396, 1392], "a service tag has no room beyond the MTU");
     }
 }

@@ -69,7 +69,7 @@
 //! | `id` | the number in the tag: 0 to 4094 |
 //! | `protocol` | `"802.1Q"` (default) or `"802.1ad"`, the service tag around others |
 //! | `name` | as rules name it. Default: `PARENT.ID` |
-//! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac`, `mtu` and `arp`: its parent's; of a VLAN in another one `towpath run` takes 4 bytes off the MTU, and allows no more, since a packet socket's frames have one tag beyond it |
+//! | `addresses`, `mac`, `mtu`, `arp`, `networks` | as of an interface. Default of `mac`, `mtu` and `arp`: its parent's. `towpath run` leaves a VLAN no more MTU than its tags leave of the device's: one of 802.1Q has room beyond that in a packet socket's frames, each one in it and each of 802.1ad takes 4 bytes |
 //!
 //! Tagged frames of VLANs that are not told are dropped, unless none is told at all: then a replay takes tags for the
 //! capture's network's, and reads what they are around.
