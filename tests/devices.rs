@@ -67,6 +67,19 @@ fn a_device_that_sends_smaller_packets_from_now_on_says_so_and_so_do_its_vlans()
     assert_eq!((mtu(&lab, 1), mtu(&lab, 2)), (Some(1000), Some(1000)));
     lab.command(Command::SetMtu(DeviceId(1), 1500));
     assert_eq!((mtu(&lab, 1), mtu(&lab, 2)), (Some(1500), Some(1000)), "a VLAN does not grow by itself");
+    lab.command(Command::SetMtu(DeviceId(2), 1500));
+    assert_eq!(mtu(&lab, 2), Some(1500));
+}
+
+#[test]
+fn a_vlan_sends_no_larger_packets_than_its_parent_whoever_asks_it_to() {
+    let mut engine = Engine::new(1);
+    let device = |name: &str, kind| Command::AddDevice(Device { name: name.into(), kind, ..Device::default() });
+    let vlan = Kind::Vlan(Vlan { parent: DeviceId(0), tpid: C_TAG, id: 7 });
+    give(&mut engine, [device("port", Kind::Physical), device("vlan", vlan)]);
+    let refused = engine.handle_command(Instant::from_secs(1), Command::SetMtu(DeviceId(1), 1501));
+    assert_eq!(refused, Err(CommandError::DeviceKind(vlan)));
+    Engine::restore(&engine.save(), Restoring::default()).expect("its own snapshot, which holds no such VLAN");
 }
 
 #[test]

@@ -38,7 +38,8 @@ pub enum Command {
     SetFeature(DeviceId, Feature, bool),
     /// Says how large packets are that a device sends, in bytes. Its VLANs send none that are larger than that and than their tags leave
     /// ([`Devices::vlan_mtu_bytes_max`](crate::device::Devices::vlan_mtu_bytes_max)), and those that did go on with what is left; they do
-    /// not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). A bond does not follow its ports.
+    /// not follow when it grows again (Linux v6.18: `net/8021q/vlan.c`, `vlan_device_event()`). More than what is left to it is refused of a
+    /// VLAN (`net/8021q/vlan_dev.c`, `vlan_dev_change_mtu()`). A bond does not follow its ports.
     SetMtu(DeviceId, u32),
     /// Says how long a device keeps what it may merge ([`Device::gro_flush_timeout`]).
     SetGroFlushTimeout(DeviceId, Duration),

@@ -255,7 +255,10 @@ impl Engine {
         if !MTUS_BYTES.contains(&mtu_bytes) {
             return Err(CommandError::DeviceMtu(mtu_bytes));
         }
-        self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?;
+        let kind = self.devices.find_mut(id).ok_or(CommandError::NoDevice(id))?.kind;
+        if matches!(kind, Kind::Vlan(vlan) if mtu_bytes > self.devices.vlan_mtu_bytes_max(vlan)) {
+            return Err(CommandError::DeviceKind(kind));
+        }
         self.devices.set_mtu(id, mtu_bytes);
         self.routes.lead_otherwise();
         Ok(Reply::Done)
