@@ -33,7 +33,7 @@ use towpath::{
     worker::Worker,
 };
 use towpath_engine::{DeviceId, Engine, device::TagsBeyondMtu, wire::MacAddr};
-use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig};
+use towpath_replay::config::{Config, Hardware, Interface as InterfaceConfig, Located};
 
 use super::{
     Answer, Control,
@@ -124,7 +124,7 @@ impl Run {
         let mut clock = SystemClock::start();
         let services = Services::offer(&mut engine, clock.now(), &config, worker()?)?;
         // That nobody reads it keeps no gateway from running.
-        let _ = announce(&config, &found, &self.control);
+        let _ = announce(&config, &engine, &found, &self.control);
         if let (Some(file), false) = (&self.state, has_state) {
             let _ = writeln!(
                 io::stderr(),
@@ -301,16 +301,37 @@ fn shortened(config: &Config, found: &[Interface]) -> impl Iterator<Item = Strin
     })
 }
 
+/// Which VLANs are to carry larger packets than their devices do with the tags.
+fn shortened_vlans(config: &Config, engine: &Engine, found: &[Interface]) -> impl Iterator<Item = String> {
+    let mut devices = engine.devices().clone();
+    for (id, found) in (0..).map(DeviceId).zip(found) {
+        let asked = devices.find(id).map_or(found.mtu_bytes, |device| device.mtu_bytes);
+        devices.set_mtu(id, asked.min(found.mtu_bytes));
+    }
+    config.vlans.iter().filter_map(move |vlan| {
+        let (asked, is) = (vlan.mtu_bytes.as_ref()?, devices.find(devices.by_name(&vlan.name)?)?.mtu_bytes);
+        let port = config.ports_of(vlan.vlan.parent).find_map(|port| found.get(usize::from(port.0)))?;
+        let (file, Located { value, line, .. }) = (&config.file, asked);
+        let told = || {
+            format!(
+                "{file}:{line}: mtu = {value} is more than device {} leaves {}, so it is {is}",
+                port.name, vlan.name
+            )
+        };
+        (*value > is).then(told)
+    })
+}
+
 /// What a seed in the configuration means on a wire.
 const SEED_WARNING: &str = "it gives a seed: whoever reads that can foresee sequence numbers, ports and SYN cookies; \
     without it a gateway on a wire draws one from the system";
 
 /// Says that the gateway runs, and what will keep it from running as meant.
-fn announce(config: &Config, found: &[Interface], control: &Control) -> io::Result<()> {
+fn announce(config: &Config, engine: &Engine, found: &[Interface], control: &Control) -> io::Result<()> {
     let mut err = io::stderr().lock();
     let seed = config.seed.is_some().then(|| format!("{}: {SEED_WARNING}", config.file));
     let told = seed.into_iter().chain(found.iter().flat_map(Interface::warnings)).chain(shortened(config, found));
-    for warning in told {
+    for warning in told.chain(shortened_vlans(config, engine, found)) {
         writeln!(err, "towpath: warning: {warning}")?;
     }
     let devices: Vec<_> = found.iter().map(|interface| interface.name.as_str()).collect();

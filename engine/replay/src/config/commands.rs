@@ -143,7 +143,7 @@ fn with_link_local(addresses: &[InterfaceAddress], mac: MacAddr) -> Vec<Interfac
 fn device_of_vlan(vlan: &VlanConfig, devices: &Devices) -> Device {
     let parent = devices.find(vlan.vlan.parent).cloned().unwrap_or_default();
     let (mac, most) = (vlan.mac.unwrap_or(parent.mac), devices.vlan_mtu_bytes_max(vlan.vlan));
-    let asked = vlan.mtu_bytes.unwrap_or(most);
+    let asked = vlan.mtu_bytes.as_ref().map_or(most, |asked| asked.value);
     Device {
         name: vlan.name.clone(),
         mac,

@@ -105,7 +105,7 @@ fn devices(text: &Text<'_>, top: Table<'_>, config: &mut Config) -> Result<(), F
         config.bonds.push(bond);
     }
     for value in top.list("vlan")? {
-        let vlan = vlan(value.table("[[vlan]]", VLAN, &[])?, config)?;
+        let vlan = vlan(text, value.table("[[vlan]]", VLAN, &[])?, config)?;
         config.vlans.push(vlan);
     }
     Ok(())
@@ -229,7 +229,7 @@ pub(super) fn addresses(table: Table<'_>, config: &Config) -> Result<Vec<Interfa
     Ok(addresses)
 }
 
-fn vlan(table: Table<'_>, config: &Config) -> Result<VlanConfig, Fault> {
+fn vlan(text: &Text<'_>, table: Table<'_>, config: &Config) -> Result<VlanConfig, Fault> {
     let parent_value = table.need("parent")?;
     let parent = device(parent_value, config)?;
     if let Some(bond) = config.bonds.iter().find(|bond| bond.ports.contains(&parent)) {
@@ -249,12 +249,13 @@ fn vlan(table: Table<'_>, config: &Config) -> Result<VlanConfig, Fault> {
     if config.devices().any(|(known, _)| known == name) || config.vlans.iter().any(|known| known.vlan == vlan) {
         return Err(named.fault(Mistake::Twice { what: "[[vlan]]", name }));
     }
+    let mtu = |value: Value<'_>| Ok::<_, Fault>(text.locate(value.at(), value.number(68..=65_535)? as u32));
     Ok(VlanConfig {
         name,
         vlan,
         addresses: addresses(table, config)?,
         mac: table.find("mac").map(Value::word).transpose()?,
-        mtu_bytes: table.find("mtu").map(|value| value.number(68..=65_535)).transpose()?.map(|mtu| mtu as u32),
+        mtu_bytes: table.find("mtu").map(mtu).transpose()?,
         arp: table.find("arp").map(Value::boolean).transpose()?,
         networks: networks(table)?,
     })

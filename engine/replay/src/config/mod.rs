@@ -296,8 +296,8 @@ pub struct VlanConfig {
     pub addresses: Vec<InterfaceAddress>,
     /// Its Ethernet address; its parent's when `None`.
     pub mac: Option<MacAddr>,
-    /// The largest packet it sends, in bytes; its parent's when `None`.
-    pub mtu_bytes: Option<u32>,
+    /// The largest packet it sends, in bytes; what its parent leaves it when `None`.
+    pub mtu_bytes: Option<Located<u32>>,
     /// Whether its neighbours are asked for their addresses; as its parent's when `None`.
     pub arp: Option<bool>,
     /// Networks that lie behind it, for splitting a capture by address.
