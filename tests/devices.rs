@@ -303,6 +303,18 @@ fn a_vlan_that_cannot_be_is_refused() {
 }
 
 #[test]
+fn a_bond_with_a_port_that_has_shrunk_goes_on_from_a_snapshot() {
+    let mut engine = Engine::new(1);
+    let device = |name: &str, kind| Command::AddDevice(Device { name: name.into(), kind, ..Device::default() });
+    give(&mut engine, [device("one", Kind::Physical), device("two", Kind::Physical), device("bond", Kind::Bond)]);
+    let bond = Command::SetBond(DeviceId(2), Box::default(), vec![DeviceId(0), DeviceId(1)]);
+    give(&mut engine, [bond, Command::SetMtu(DeviceId(0), 1400)]);
+    let bytes = engine.save();
+    let again = Engine::restore(&bytes, Restoring::default()).expect("its own snapshot");
+    assert!(again.save() == bytes);
+}
+
+#[test]
 fn each_link_has_a_network_of_link_local_addresses() {
     let mut engine = Engine::new(1);
     for (name, last) in [("lan", 1), ("wan", 2)] {

@@ -12,7 +12,7 @@ use crate::{
         calling::{HelpersRecord, Offer},
         snapshot::{ConntrackRecord, Known},
     },
-    device::{Device, Features, bond::Bond},
+    device::{Device, Features, MTUS_BYTES, bond::Bond},
     engine::Engine,
     event::Subscription,
     frame::DeviceId,
@@ -169,7 +169,8 @@ impl EngineRecord {
         let names = self.helpers.check(self.latest, offered, other_helpers)?;
         let mut engine = Engine::with_routines(0, routines);
         let features: Vec<Features> = self.devices.iter().map(|device| device.features).collect();
-        let commands = self.devices.into_iter().map(Command::AddDevice);
+        let mtus_bytes: Vec<u32> = self.devices.iter().map(|device| device.mtu_bytes).collect();
+        let commands = self.devices.into_iter().map(|device| Command::AddDevice(as_when_it_became_a_port(device)));
         let sysctls = self.sysctls.into_iter().map(|(name, values)| Command::SetSysctls(name, values));
         for command in commands.chain(sysctls) {
             engine.carry_out(Instant::ZERO, command)?;
@@ -183,6 +184,9 @@ impl EngineRecord {
             engine.devices.take_ports(bond);
             // What it says of their addresses is so already.
             let _ = engine.devices.take_macs_of_bond(id);
+        }
+        for (id, mtu_bytes) in (0..).map(DeviceId).zip(mtus_bytes) {
+            engine.carry_out(Instant::ZERO, Command::SetMtu(id, mtu_bytes))?;
         }
         // What those commands would have switched off was switched on behind them.
         engine.devices.take_features(&features);
@@ -219,6 +223,12 @@ impl EngineRecord {
         (engine.frames, engine.latest) = (self.frames, self.latest);
         Ok((engine, self.helpers))
     }
+}
+
+/// A port took what its bond does when it became one, and may have shrunk since.
+fn as_when_it_became_a_port(device: Device) -> Device {
+    let mtu_bytes = if device.master.is_some() { *MTUS_BYTES.end() } else { device.mtu_bytes };
+    Device { mtu_bytes, ..device }
 }
 
 fn save_sysctls(sysctls: &Sysctls) -> Vec<(String, Vec<u32>)> {
