@@ -82,7 +82,7 @@ impl PacketDevice {
                 .map_err(|error| failed(DeviceErrorCause::Call("entering promiscuous mode", error)))?;
         }
         let ring = ReceiveRing::new(id, received);
-        let transmit_ring = TransmitRing::new(sending, sent, (interface.mtu_bytes + LINK_BYTES) as usize);
+        let transmit_ring = TransmitRing::new(sending, sent, interface.mtu_bytes);
         Ok(Self { id, interface, socket, ring, transmit_ring, options, counters: Counters::default() })
     }
 
@@ -128,6 +128,10 @@ impl Ring for PacketDevice {
         }
         self.interface.index = index;
         Ok(())
+    }
+
+    fn set_mtu(&mut self, mtu_bytes: u32) {
+        self.transmit_ring.set_mtu(mtu_bytes);
     }
 
     fn take_error(&mut self) -> Option<io::Error> {

@@ -78,13 +78,16 @@ pub trait Ring: AsFd {
     fn take_error(&mut self) -> Option<io::Error>;
 
     /// Goes on with the device of that number in the kernel, which has taken the place of the former one; `promiscuous`: it has another
-    /// Ethernet address than the gateway goes on with.
+    /// Ethernet address than the gateway goes on with. Its MTU may be another one as well ([`Self::set_mtu`]).
     ///
     /// # Errors
     /// When that device has gone, too.
     fn rebind(&mut self, _index: u32, _promiscuous: bool) -> io::Result<()> {
         Ok(())
     }
+
+    /// Says that the device, or the one that has taken its place, carries packets of so many bytes now. No longer ones are handed to it.
+    fn set_mtu(&mut self, _mtu_bytes: u32) {}
 
     /// Whether nothing comes of it any more, nor leaves by it, whatever happens to the device.
     fn is_gone(&self) -> bool {

@@ -63,6 +63,13 @@ impl Ring for Port {
         }
     }
 
+    fn set_mtu(&mut self, mtu_bytes: u32) {
+        match self {
+            Self::Device(device) => device.set_mtu(mtu_bytes),
+            Self::Host(host) => host.set_mtu(mtu_bytes),
+        }
+    }
+
     fn is_gone(&self) -> bool {
         match self {
             Self::Device(device) => device.is_gone(),

@@ -7,7 +7,7 @@ use rustix::{
     io::Errno,
     net::{MMsgHdr, SendAncillaryBuffer, SendFlags, sendmmsg},
 };
-use towpath_engine::{Checksum, DropReason, Frame, Gso, Transmit, VlanTag};
+use towpath_engine::{Checksum, DropReason, Frame, Gso, Transmit, VlanTag, wire::EtherType};
 use zerocopy::IntoBytes;
 
 use super::{counters::Counters, sys, transmit_ring::TransmitRing, vnet::VnetHeader};
@@ -189,6 +189,8 @@ const SLICES_MAX: usize = 4 * BATCH_FRAMES_MAX;
 
 /// Bytes before the VLAN tag: two Ethernet addresses.
 const ADDRESSES_BYTES: usize = 12;
+/// What follows them: a tag's protocol, or what the frame carries.
+const ETHER_TYPE_BYTES: usize = 2;
 
 /// What is sent before and within the head.
 pub(super) struct Prefix {
@@ -214,6 +216,16 @@ impl Prefix {
     /// Bytes of the frame, its tag included.
     pub(super) fn frame_len<T: Outgoing>(&self, frame: &T) -> usize {
         frame_len(frame) as usize + self.tag.map_or(0, |tag| tag.len())
+    }
+
+    /// Whether the kernel lets the frame have a tag beyond the device's MTU: the first one, if it is of 802.1Q, beside the frame or in it
+    /// (Linux v6.18: `net/packet/af_packet.c`, `packet_extra_vlan_len_allowed()`).
+    pub(super) fn has_tag_beyond_mtu<T: Outgoing>(&self, frame: &T) -> bool {
+        let behind_addresses = match &self.tag {
+            Some(tag) => tag.get(..ETHER_TYPE_BYTES),
+            None => frame.head().get(ADDRESSES_BYTES..ADDRESSES_BYTES + ETHER_TYPE_BYTES),
+        };
+        behind_addresses == Some(&EtherType::VLAN.0.to_be_bytes()[..])
     }
 
     /// All that is to be sent of a frame, in order.

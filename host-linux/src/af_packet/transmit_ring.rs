@@ -23,14 +23,20 @@ pub(super) struct TransmitRing {
     mapping: Mapping,
     /// The slot that the kernel looks at next.
     next: u32,
-    /// The kernel takes longer frames from a slot than the device's MTU allows; those are left to the long way, where it does not.
+    /// The longest frame without a tag. The kernel takes longer ones from a slot than the device's MTU allows; those are left to the long way,
+    /// where it does not.
     frame_bytes_max: usize,
 }
 
 impl TransmitRing {
     /// That of a socket which is bound to the device and receives nothing.
-    pub(super) const fn new(socket: OwnedFd, mapping: Mapping, frame_bytes_max: usize) -> Self {
-        Self { socket, mapping, next: 0, frame_bytes_max }
+    pub(super) const fn new(socket: OwnedFd, mapping: Mapping, mtu_bytes: u32) -> Self {
+        Self { socket, mapping, next: 0, frame_bytes_max: frame_bytes_max(mtu_bytes) }
+    }
+
+    /// The device has this MTU now.
+    pub(super) const fn set_mtu(&mut self, mtu_bytes: u32) {
+        self.frame_bytes_max = frame_bytes_max(mtu_bytes);
     }
 
     /// Its socket.
@@ -79,7 +85,8 @@ fn request<T: Outgoing>(mapping: &mut Mapping, slot: u32, frame: &T, frame_bytes
     let prefix = Prefix::new(frame);
     let len = prefix.frame_len(frame);
     let room = mapping.geometry().slot_bytes as usize - REQUEST_AT - VnetHeader::BYTES;
-    let Some(len) = u16::try_from(len).ok().filter(|len| usize::from(*len) <= room.min(frame_bytes_max)) else {
+    let most = frame_bytes_max + if prefix.has_tag_beyond_mtu(frame) { TAG_BYTES } else { 0 };
+    let Some(len) = u16::try_from(len).ok().filter(|len| usize::from(*len) <= room.min(most)) else {
         return false;
     };
     let prefix = prefix.in_one_piece(len);
@@ -91,3 +98,13 @@ fn request<T: Outgoing>(mapping: &mut Mapping, slot: u32, frame: &T, frame_bytes
         }
     })
 }
+
+/// The longest Ethernet frame of a device, its tag left out.
+const fn frame_bytes_max(mtu_bytes: u32) -> usize {
+    HEADER_BYTES + mtu_bytes as usize
+}
+
+/// Bytes of an Ethernet header.
+const HEADER_BYTES: usize = 14;
+/// Bytes of a VLAN tag.
+const TAG_BYTES: usize = 4;

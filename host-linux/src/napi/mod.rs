@@ -150,6 +150,13 @@ impl<R: Ring> Napi<R> {
         port.map_or(Ok(()), |port| port.ring.rebind(index, promiscuous))
     }
 
+    /// Says what a device carries now; see [`Ring::set_mtu`].
+    pub fn set_mtu(&mut self, device: DeviceId, mtu_bytes: u32) {
+        if let Some(port) = self.ports.iter_mut().find(|port| port.ring.device() == device) {
+            port.ring.set_mtu(mtu_bytes);
+        }
+    }
+
     /// What the loop has counted.
     #[must_use]
     pub const fn counters(&self) -> PollCounters {

@@ -19,6 +19,7 @@ mod in_c;
 mod ipv6;
 mod link;
 mod loss;
+mod mtu;
 mod namespace;
 mod needs;
 mod refused;

@@ -200,8 +200,8 @@ fn what_a_device_does_not_take_is_dropped_by_name_and_the_rest_leaves() {
     in_namespace(|| {
         let (client, mut device) = client_and_device();
         let mut far = client.packet_device();
-        // The second would have room in a slot.
-        let too_long = [3000, 1519].map(|len| ip_frame(UDP, len));
+        // The second has room in a slot.
+        let too_long = [3000, 1501].map(|len| ip_frame(UDP, len));
         send(&mut device, &[&udp_frame(b"1"), &too_long[0], &too_long[1], &udp_frame(b"2")]);
         assert_eq!(next_frame(&mut far, is_udp), udp_frame(b"1"));
         assert_eq!(next_frame(&mut far, is_udp), udp_frame(b"2"));
@@ -333,7 +333,7 @@ fn super_packets_beyond_the_sockets_memory_are_lost_by_name_and_the_others_arriv
     });
 }
 
-fn client_and_device() -> (Station, PacketDevice) {
+pub(crate) fn client_and_device() -> (Station, PacketDevice) {
     quieten();
     let client = Station::new("ga", CLIENT);
     client.knows(NOBODY, "02:00:00:00:00:77");
@@ -345,7 +345,7 @@ fn is_udp(seen: &Seen) -> bool {
     seen.bytes[12..14] == [8, 0] && seen.bytes[23] == UDP
 }
 
-fn send(device: &mut PacketDevice, frames: &[&Seen]) {
+pub(crate) fn send(device: &mut PacketDevice, frames: &[&Seen]) {
     let frames: Vec<_> = frames
         .iter()
         .map(|seen| Frame {
@@ -366,8 +366,8 @@ fn send_frames(device: &mut PacketDevice, frames: &[Frame<'_>]) {
     }
 }
 
-const TCP: u8 = 6;
-const UDP: u8 = 17;
+pub(crate) const TCP: u8 = 6;
+pub(crate) const UDP: u8 = 17;
 
 fn udp_frame(payload: &[u8]) -> Seen {
     let mut frame = ip_frame(UDP, 20 + 8 + payload.len() as u16);
@@ -376,7 +376,7 @@ fn udp_frame(payload: &[u8]) -> Seen {
 }
 
 /// An Ethernet frame with an IPv4 packet of `len` bytes that nobody takes, of a transport header with sensible lengths.
-fn ip_frame(protocol: u8, len: u16) -> Seen {
+pub(crate) fn ip_frame(protocol: u8, len: u16) -> Seen {
     let mut bytes = vec![0; 14 + usize::from(len)];
     bytes[..14].copy_from_slice(&[2, 0, 0, 0, 0, 0x77, 2, 0, 0, 0, 0, 1, 8, 0]);
     bytes[14] = 0x45;

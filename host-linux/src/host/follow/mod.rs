@@ -56,6 +56,9 @@ impl Follower {
         take_up(now, engine, device, was, is);
         let switched = self.take_features(now, engine, device, &is);
         let mtu_bytes = take_mtu(now, engine, watched, &is);
+        if let Some(carried) = is.mtu_bytes {
+            napi.set_mtu(device, carried);
+        }
         let Some(was) = was else { return };
         if (was.index, was.mac) != (is.index, is.mac) {
             self.waiting.retain(|waiting| waiting.device != device);

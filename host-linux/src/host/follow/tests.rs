@@ -56,6 +56,17 @@ fn a_new_device_that_goes_again_is_not_tried_any_more() {
     assert_eq!((gateway.tries.get(), gateway.bound.get()), (2, 4));
 }
 
+#[test]
+fn a_devices_way_out_learns_what_it_carries_and_what_one_does_that_takes_its_place() {
+    let mut gateway = Gateway::new();
+    for (was, is, mtu_bytes) in [(2, 2, 1400), (2, 3, 1300), (3, 3, 9000)] {
+        gateway.mtu_bytes = mtu_bytes;
+        gateway.becomes(Some(was), Some(is));
+        assert_eq!(gateway.carried.get(), mtu_bytes);
+    }
+    assert_eq!(gateway.tries.get(), 1);
+}
+
 /// A gateway with one device, which refuses as often as it is told to.
 struct Gateway {
     engine: Engine,
@@ -67,6 +78,9 @@ struct Gateway {
     failures: Rc<Cell<u32>>,
     tries: Rc<Cell<u32>>,
     bound: Rc<Cell<u32>>,
+    /// What the device carries, and what its way out knows of that.
+    mtu_bytes: u32,
+    carried: Rc<Cell<u32>>,
 }
 
 impl Gateway {
@@ -75,18 +89,20 @@ impl Gateway {
         let now = Instant::from_secs(1);
         let device = Device { name: "lan".to_owned(), mtu_bytes: 1500, ..Device::default() };
         engine.handle_command(now, Command::AddDevice(device)).unwrap();
-        let (failures, tries, bound) = Default::default();
+        let (failures, tries, bound, carried) = Default::default();
         let ring = Refusing {
             failures: Rc::clone(&failures),
             tries: Rc::clone(&tries),
             bound: Rc::clone(&bound),
+            carried: Rc::clone(&carried),
             file: File::open("/dev/null").unwrap(),
             counters: Counters::default(),
         };
         let written = Written::default();
         let notices = Notices::to(written.clone()).unwrap();
         let (napi, follower) = (Napi::new([ring], Budget::default()), Follower::default());
-        Self { engine, napi, follower, notices, written, now, failures, tries, bound }
+        let mtu_bytes = 1500;
+        Self { engine, napi, follower, notices, written, now, failures, tries, bound, mtu_bytes, carried }
     }
 
     /// The kernel's number of the device was one, and is another.
@@ -96,7 +112,7 @@ impl Gateway {
             is_up: true,
             link: Link::default(),
             carrier_losses: None,
-            mtu_bytes: Some(1500),
+            mtu_bytes: Some(self.mtu_bytes),
             mac: None,
             offloads: [true; OFFLOADS.len()],
         };
@@ -137,6 +153,7 @@ struct Refusing {
     failures: Rc<Cell<u32>>,
     tries: Rc<Cell<u32>>,
     bound: Rc<Cell<u32>>,
+    carried: Rc<Cell<u32>>,
     file: File,
     counters: Counters,
 }
@@ -172,6 +189,10 @@ impl Ring for Refusing {
         }
         self.bound.set(index);
         Ok(())
+    }
+
+    fn set_mtu(&mut self, mtu_bytes: u32) {
+        self.carried.set(mtu_bytes);
     }
 
     fn counters(&mut self) -> &Counters {
