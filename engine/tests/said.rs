@@ -30,7 +30,7 @@ proptest! {
             let unsaid = hand_over(&mut untold, now, packets.iter().map(|&(flow, is_answer, flags, _)| (flow, is_answer, flags, None)));
             prop_assert_eq!(said, unsaid);
         }
-        prop_assert!(told.save() == untold.save(), "both are in the same state");
+        prop_assert_eq!(known(&told), known(&untold));
     }
 }
 
@@ -50,6 +50,14 @@ fn observed() -> Engine {
     let endings = Subscription { endings: true, ..Subscription::default() };
     engine.handle_command(Instant::ZERO, Command::Subscribe(endings)).expect("a subscription");
     engine
+}
+
+/// All that an engine knows, but for how often it has summed: where a guess was right and the packet is no usual one, it does so again.
+fn known(engine: &Engine) -> String {
+    let known = format!("{:#?}", engine.snapshot());
+    let is_sum = |line: &&str| ["sums: ", "summed_bytes: "].iter().any(|name| line.trim_start().starts_with(name));
+    assert_eq!(known.lines().filter(is_sum).count(), 2, "they stand where they are left out");
+    known.lines().filter(|line| !is_sum(line)).collect::<Vec<_>>().join("\n")
 }
 
 /// Hands packets over together and gives what leaves and how they end.
