@@ -269,7 +269,7 @@ fn what_is_for_a_device_that_is_down_is_all_dropped_by_name_and_what_comes_when_
         ip("link set ga down");
         ip("link set ga up");
         let mut far = client.packet_device();
-        send(&mut device, &vec![&udp_frame(b"again"); 10]);
+        send(&mut device, &[&udp_frame(b"again"); 10]);
         assert_eq!(next_frame(&mut far, is_udp), udp_frame(b"again"));
         let [(DropReason::DeviceDown, lost)] = lost(&mut device)[..] else { panic!("no other reason") };
         assert!(lost <= 1001, "{lost}: its sockets say only once that it was down");

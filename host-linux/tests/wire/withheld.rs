@@ -285,7 +285,7 @@ fn can_withhold(test: &str) -> bool {
             skip(test, "no nf_tables in the kernel");
             false
         }
-        other => panic!("{other}"),
+        other @ (Extent::Ipv4 | Extent::Ipv6 | Extent::Neither | Extent::Port | Extent::Gone) => panic!("{other}"),
     }
 }
 

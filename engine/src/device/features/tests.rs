@@ -130,6 +130,9 @@ fn a_list_says_what_is_fixed_and_what_is_wanted_but_off() {
     has(&listed(Features::default(), Kind::Bond), &["large-receive-offload: off", "receive-hashing: off [fixed]"]);
 }
 
+/// Names of features, and whether each is to be on.
+type Switches<'a> = &'a [(&'a str, bool)];
+
 /// What ethtool 6.1 printed of a veth device on Linux 6.18, without what that can and no device here.
 #[test]
 fn what_came_of_it_is_told_where_it_is_not_what_was_asked_for() {
@@ -148,7 +151,7 @@ fn what_came_of_it_is_told_where_it_is_not_what_was_asked_for() {
     let all = Features::default();
     let told = |lines: &str| format!("Actual changes:\n{lines}");
     #[rustfmt::skip]
-    let table: [(&[(&str, bool)], String, bool); 12] = [
+    let table: [(Switches<'_>, String, bool); 12] = [
         (&[("gso", false)],                   String::new(), false),
         (&[("gro", false)],                   String::new(), false),
         (&[("ntuple", true)],                 told("rx-ntuple-filter: off [requested on]\n"), true),
