@@ -151,38 +151,6 @@ fn ports_of_a_gateways_own_bond_are_withheld() {
 }
 
 #[test]
-fn a_vlan_of_the_machines_own_over_a_device_stays_its_own() {
-    in_namespace(|| {
-        let name = "a_vlan_of_the_machines_own_over_a_device_stays_its_own";
-        let Some(network) = network(name) else { return };
-        let gateway = withholding(&network.folder());
-        if !is_made("link ga name ga.7 type vlan id 7") {
-            return skip(&format!("withheld::{name}"), "the kernel has no VLANs");
-        }
-        ip("addr add 10.0.7.1/24 dev ga.7");
-        ip("link set ga.7 up");
-        let client = &network.client.namespace;
-        for words in ["link add link e0 name e7 type vlan id 7", "addr add 10.0.7.2/24 dev e7", "link set e7 up"] {
-            client.ip(words);
-        }
-        let machine = UdpSocket::bind("10.0.7.1:4007").unwrap();
-        machine.set_nonblocking(true).unwrap();
-        let client = client.within(|| UdpSocket::bind("10.0.7.2:4007").unwrap());
-        wait_until(
-            || {
-                client.send_to(b"tagged", "10.0.7.1:4007").unwrap();
-                machine.recv_from(&mut [0; 10]).is_ok()
-            },
-            "what is tagged is the machine's",
-        );
-        assert!(!hears(&network, Version::Ipv4));
-        ip("link del ga.7");
-        assert!(!hears(&network, Version::Ipv4));
-        gateway.stop(Signal::INT);
-    });
-}
-
-#[test]
 fn a_device_that_is_made_anew_or_called_otherwise_is_withheld_again() {
     in_namespace(|| {
         let Some(network) = network("a_device_that_is_made_anew_or_called_otherwise_is_withheld_again") else { return };
